@@ -1,0 +1,1 @@
+"""May this code enter? Manifest, rules, artifact, signing, identity, admission."""
