@@ -1,0 +1,224 @@
+"""Turn what a plugin publishes into plain Arrow batches on the link."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from casparian_flow import link
+from casparian_flow.errors import PluginError
+from casparian_flow.link import Kind
+from casparian_flow.sdk import RESERVED_COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_BYTES = 1 << 20
+_BATCH_ROWS = 65_536
+_DICT_ROWS = 8_192
+_MAX_RAW_CHARS = 65_536
+
+
+class LinkOutlet:
+    """Sends one job's rows to the host, in small batches, and counts them.
+
+    `send` blocks when the host is slower: that is the back-pressure which keeps memory flat.
+    """
+
+    def __init__(self, fd: int, topics: tuple[str, ...]) -> None:
+        """Write to the link at `fd`; only `topics` may be published."""
+        self._fd = fd
+        self._topics = topics
+        self._schemas: dict[str, pa.Schema] = {}
+        self.rows: dict[str, int] = {}
+        self.quarantined = 0
+
+    def publish(self, topic: str, data: object) -> None:
+        """Send rows; see `BasePlugin.publish` for what `data` may be."""
+        if topic not in self._topics:
+            declared = ", ".join(self._topics)
+            raise PluginError(
+                f"the plugin published topic {topic!r}, its MANIFEST declares {declared}",
+                hint="Declare every topic in MANIFEST, or publish to a declared one.",
+            )
+        self.rows.setdefault(topic, 0)
+        for batch in _batches(data, topic):
+            self._send(topic, batch)
+
+    def quarantine(self, record: object, reason: str, line: int | None) -> None:
+        """Send one record set aside."""
+        raw = _as_text(record)
+        fact = {
+            "raw": raw[:_MAX_RAW_CHARS],
+            "cut": len(raw) > _MAX_RAW_CHARS,
+            "reason": str(reason)[:1000],
+            "line": None if line is None else int(line),
+        }
+        link.send_json(self._fd, Kind.QUARANTINE, fact)
+        self.quarantined += 1
+
+    def _send(self, topic: str, batch: pa.RecordBatch) -> None:
+        index = self._topics.index(topic)
+        known = self._schemas.get(topic)
+        if known is None:
+            known = self._schemas[topic] = batch.schema
+            link.send(self._fd, Kind.SCHEMA, memoryview(known.serialize()), index)
+        elif batch.schema != known:
+            batch = _fit(batch, known, topic)
+        for piece in _slices(batch):
+            link.send(self._fd, Kind.BATCH, memoryview(piece.serialize()), index)
+            self.rows[topic] += piece.num_rows
+
+
+def _batches(data: object, topic: str) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for batch in _native_batches(data, topic):
+        names = batch.schema.names
+        _check_names(names, topic)
+        yield pa.RecordBatch.from_arrays([_plain(column) for column in batch.columns], names)
+
+
+def _native_batches(data: object, topic: str) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
+    if kind == "pandas.DataFrame":
+        try:
+            yield from pa.Table.from_pandas(data, preserve_index=False).to_batches() or []
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise PluginError(
+                f"topic {topic}: a column mixes types: {error}",
+                hint="Give the column one type, for example df[c] = df[c].astype('string').",
+            ) from error
+    elif hasattr(data, "__arrow_c_stream__"):
+        yield from pa.RecordBatchReader.from_stream(data)
+    elif hasattr(data, "__arrow_c_array__"):
+        yield pa.record_batch(data)
+    elif isinstance(data, Iterable) and not isinstance(data, str | bytes | dict):
+        yield from _batches_of_dicts(data, topic)
+    else:
+        raise PluginError(
+            f"topic {topic}: cannot publish a {type(data).__name__}",
+            hint="Publish a DataFrame, an Arrow table, or an iterable of dicts.",
+        )
+
+
+def _batches_of_dicts(rows: Iterable[object], topic: str) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    stream = iter(rows)
+    while chunk := list(itertools.islice(stream, _DICT_ROWS)):
+        odd = next((row for row in chunk if not isinstance(row, dict)), None)
+        if odd is not None:
+            raise PluginError(
+                f"topic {topic}: an iterable of dicts was expected, one item is a"
+                f" {type(odd).__name__}",
+                hint='Yield rows such as {"id": 1, "name": "a"}.',
+            )
+        names = list(dict.fromkeys(key for row in chunk for key in row))
+        _check_names(names, topic)
+        columns = [[row.get(name) for row in chunk] for name in names]
+        try:
+            arrays = [pa.array(column) for column in columns]
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise PluginError(
+                f"topic {topic}: a column mixes types: {error}",
+                hint="Convert each column to one type before publishing.",
+            ) from error
+        yield pa.RecordBatch.from_arrays(arrays, names)
+
+
+def _check_names(names: list[object], topic: str) -> None:
+    if not names:
+        raise PluginError(
+            f"topic {topic}: a table without columns was published",
+            hint="Return without publishing when a file holds nothing.",
+        )
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise PluginError(
+                f"topic {topic}: column name {name!r} is not a non-empty string",
+                hint="Name every column, for example df.columns = [...].",
+            )
+        if name in RESERVED_COLUMNS:
+            raise PluginError(
+                f"topic {topic}: column {name} is stamped by the host and cannot be published",
+                hint=f"Rename the column; {', '.join(RESERVED_COLUMNS)} are reserved.",
+            )
+    if len(set(map(str, names))) != len(names):
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        raise PluginError(
+            f"topic {topic}: column {', '.join(twice)} appears more than once",
+            hint="Give every column a name of its own.",
+        )
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """One of the types the host accepts: no dictionaries, views, run ends or extensions."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    kind = column.type
+    if types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if types.is_run_end_encoded(kind):
+        import pyarrow.compute as pc
+
+        return _plain(pc.run_end_decode(column))
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return column.cast(pa.string())
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return column.cast(pa.binary())
+    return column
+
+
+def _fit(batch: pa.RecordBatch, schema: pa.Schema, topic: str) -> pa.RecordBatch:
+    """Cast to the schema already announced, if nothing is lost by it."""
+    import pyarrow as pa
+
+    if set(batch.schema.names) - set(schema.names):
+        extra = sorted(set(batch.schema.names) - set(schema.names))
+        raise _schema_changed(topic, f"column {', '.join(extra)} came up later")
+    columns: list[pa.Array] = []
+    for field in schema:
+        if field.name not in batch.schema.names:
+            columns.append(pa.nulls(batch.num_rows, field.type))
+            continue
+        column = batch.column(field.name)
+        try:
+            columns.append(column.cast(field.type, safe=True))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            change = f"column {field.name} was {field.type} and became {column.type}"
+            raise _schema_changed(topic, change) from error
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _schema_changed(topic: str, change: str) -> PluginError:
+    return PluginError(
+        f"topic {topic}: the schema changed midway: {change}",
+        hint="Publish every batch with the same columns and types; cast explicitly.",
+    )
+
+
+def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.num_rows == 0:
+        return
+    rows = max(1, min(_BATCH_ROWS, batch.num_rows * _BATCH_BYTES // max(1, batch.nbytes)))
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
+
+
+def _as_text(record: object) -> str:
+    if isinstance(record, str):
+        return record
+    if isinstance(record, bytes | bytearray):
+        return bytes(record).decode("utf-8", "backslashreplace")
+    try:
+        return json.dumps(record, default=str, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return repr(record)

@@ -1,0 +1,359 @@
+"""Run one batch of jobs in a guest child and yield, checked, what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+import pyarrow as pa
+
+from casparian_flow import link
+from casparian_flow.errors import (
+    CasparianError,
+    GuestError,
+    GuestHostile,
+    GuestKilled,
+    GuestSilent,
+    GuestTimedOut,
+    PluginError,
+    ProtocolError,
+    error_from_code,
+)
+from casparian_flow.link import Frame, Kind
+from engine import intake
+from engine.guests import Child, WarmParent
+
+_LOG_HEAD_BYTES, _LOG_TAIL_BYTES = 64 << 10, 64 << 10
+_LAST_WORDS_MS = 2000
+_MEMORY_STATUSES = (-9, -11, -6)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file as the guest will see it."""
+
+    name: bytes
+    """The file's real name, without folders."""
+    fd: int | None
+    """A sealed memfd that holds its bytes, or None if `path` does."""
+    path: str | None
+    """A snapshot in the parent's input folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOrder:
+    """What one child is asked to do: the same plugin over some inputs."""
+
+    files: dict[str, str]
+    """The plugin's modules: file name → source."""
+    topics: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    timeout: timedelta
+    max_rows: int
+    max_bytes: int
+    """Most bytes one job may publish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Job `index` began."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one topic of the open job."""
+
+    topic: str
+    batch: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """One record the plugin quarantined."""
+
+    raw: str
+    reason: str
+    line: int | None
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The open job ended well and its counts agree with what arrived."""
+
+    rows: dict[str, int]
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The open job ended with an error of the plugin."""
+
+    error: CasparianError
+
+
+Event = Opened | Rows | SetAside | Closed | Raised
+
+
+class Log:
+    """The first and last part of what a guest wrote to stdout and stderr."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._lost = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Keep `chunk`, within bounds."""
+        room = _LOG_HEAD_BYTES - len(self._head)
+        self._head += chunk[:room]
+        self._tail += chunk[room:] if room > 0 else chunk
+        surplus = len(self._tail) - _LOG_TAIL_BYTES
+        if surplus > 0:
+            del self._tail[:surplus]
+            self._lost += surplus
+
+    def text(self) -> str:
+        """What was kept, with a line that says how much was not."""
+        gap = f"\n… {self._lost} bytes left out …\n".encode() if self._lost else b""
+        return (bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "backslashreplace")
+
+
+@dataclass
+class _Progress:
+    """What the open job has sent so far."""
+
+    schemas: dict[int, pa.Schema] = field(default_factory=dict[int, pa.Schema])
+    rows: dict[str, int] = field(default_factory=dict[str, int])
+    received_bytes: int = 0
+    quarantined: int = 0
+
+
+def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Iterator[Event]:
+    """Yield the events of every job in order; end normally only if the guest said goodbye.
+
+    Raises:
+        GuestTimedOut: the deadline passed; the child is dead.
+        GuestKilled: a signal or a limit ended it.
+        GuestSilent: it ended without its trailer.
+        GuestHostile: it sent what no honest guest sends; the child is dead.
+    """
+    ours, theirs = socket.socketpair()
+    log_read, log_write = os.pipe()
+    child: Child | None = None
+    try:
+        try:
+            fds = [one.fd for one in order.inputs if one.fd is not None]
+            child = parent.spawn(_spawn_order(order), [theirs.fileno(), log_write, *fds])
+        finally:
+            theirs.close()
+            os.close(log_write)
+        yield from _watched(parent, child, order, _Pipes(ours, log_read, log))
+    finally:
+        if child is not None and not child.exited.done():
+            parent.kill(child)
+        ours.close()
+        os.close(log_read)
+
+
+def _spawn_order(order: BatchOrder) -> dict[str, object]:
+    jobs: list[dict[str, object]] = []
+    position = 0
+    for index, one in enumerate(order.inputs):
+        jobs.append({"index": index, "name": one.name.hex(), "fd": position, "path": one.path})
+        position += one.fd is not None
+    return {"files": order.files, "topics": list(order.topics), "jobs": jobs}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pipes:
+    channel: socket.socket
+    log_fd: int
+    log: Log
+
+
+def _watched(
+    parent: WarmParent, child: Child, order: BatchOrder, pipes: _Pipes
+) -> Iterator[Event]:
+    """Read until the end of the stream; one timer bounds the whole batch."""
+    timed_out = threading.Event()
+
+    def expire() -> None:
+        timed_out.set()
+        parent.kill(child)
+
+    timer = threading.Timer(order.timeout.total_seconds(), expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        goodbye = yield from _events(order, pipes)
+    except (ProtocolError, ConnectionResetError) as error:
+        if timed_out.is_set() or child.exited.done():
+            raise _verdict(child, order, timed_out=timed_out.is_set()) from error
+        raise GuestHostile(f"the guest broke the link's protocol: {error}") from error
+    finally:
+        timer.cancel()
+    if not goodbye or _status(child) != 0 or timed_out.is_set():
+        raise _verdict(child, order, timed_out=timed_out.is_set())
+
+
+def _status(child: Child) -> int | None:
+    with contextlib.suppress(FutureTimeoutError):
+        return child.exited.result(timeout=10)
+    return None
+
+
+def _verdict(child: Child, order: BatchOrder, *, timed_out: bool) -> GuestError:
+    status = _status(child)
+    if timed_out:
+        return GuestTimedOut(f"no end after {order.timeout.total_seconds():g} s; it was ended")
+    if status in _MEMORY_STATUSES:
+        return GuestKilled(f"the guest was ended by signal {-status} (a limit, or a crash)")
+    return GuestSilent(f"the guest ended with status {status} without saying that it was done")
+
+
+def _events(order: BatchOrder, pipes: _Pipes) -> Iterator[Event]:
+    progress = _Progress()
+    opened, goodbye = -1, False
+    for frame in _frames(pipes):
+        if frame.kind is Kind.GOODBYE:
+            if opened != len(order.inputs) - 1:
+                raise GuestHostile(f"goodbye after {opened + 1} of {len(order.inputs)} jobs")
+            goodbye = True
+            continue
+        if frame.kind is Kind.OPENED:
+            opened += 1
+            if frame.json().get("index") != opened or opened >= len(order.inputs):
+                raise GuestHostile("jobs were opened out of order")
+            progress = _Progress()
+            yield Opened(opened)
+            continue
+        event = _event(frame, order, progress)
+        if event is not None:
+            yield event
+    return goodbye
+
+
+def _frames(pipes: _Pipes) -> Iterator[Frame]:
+    """Frames of the channel until it ends, keeping the log pipe drained meanwhile."""
+    poll = select.poll()
+    poll.register(pipes.channel, select.POLLIN)
+    poll.register(pipes.log_fd, select.POLLIN)
+    channel = pipes.channel.fileno()
+    while True:
+        for fd, _ in poll.poll():
+            if fd == pipes.log_fd:
+                chunk = os.read(fd, 1 << 16)
+                pipes.log.add(chunk)
+                if not chunk:
+                    poll.unregister(fd)
+                continue
+            frame = link.receive(channel)
+            if frame is not None:
+                yield frame
+            if frame is None or frame.kind is Kind.GOODBYE:
+                _drain(pipes)
+                return
+
+
+def _drain(pipes: _Pipes) -> None:
+    """Take what the guest still had to say on stderr; its end closes the pipe."""
+    poll = select.poll()
+    poll.register(pipes.log_fd, select.POLLIN)
+    while poll.poll(_LAST_WORDS_MS):
+        chunk = os.read(pipes.log_fd, 1 << 16)
+        if not chunk:
+            return
+        pipes.log.add(chunk)
+
+
+def _event(frame: Frame, order: BatchOrder, progress: _Progress) -> Event | None:
+    match frame.kind:
+        case Kind.SCHEMA:
+            if frame.topic >= len(order.topics) or frame.topic in progress.schemas:
+                raise GuestHostile(f"a schema for topic number {frame.topic}")
+            progress.schemas[frame.topic] = schema = intake.read_schema(frame.body)
+            empty = pa.RecordBatch.from_pylist([], schema=schema)
+            return Rows(order.topics[frame.topic], empty)
+        case Kind.BATCH:
+            return _rows(frame, order, progress)
+        case Kind.QUARANTINE:
+            progress.quarantined += 1
+            _charge(progress, order, len(frame.body))
+            return _set_aside(frame)
+        case Kind.CLOSED:
+            return _closed(frame, progress)
+        case Kind.RAISED:
+            return Raised(_plugin_error(frame))
+        case _:
+            raise GuestHostile(f"a {frame.kind.name} frame from a child")
+
+
+def _rows(frame: Frame, order: BatchOrder, progress: _Progress) -> Rows:
+    schema = progress.schemas.get(frame.topic)
+    if schema is None:
+        raise GuestHostile("a batch before its schema")
+    _charge(progress, order, len(frame.body))
+    batch = intake.read_batch(frame.body, schema)
+    topic = order.topics[frame.topic]
+    progress.rows[topic] = progress.rows.get(topic, 0) + batch.num_rows
+    if progress.rows[topic] > order.max_rows:
+        raise PluginError(
+            f"topic {topic}: more than {order.max_rows} rows from one file",
+            hint="Raise `max_rows_per_job` in config.toml if the file is honestly that large.",
+        )
+    return Rows(topic, batch)
+
+
+def _charge(progress: _Progress, order: BatchOrder, count: int) -> None:
+    progress.received_bytes += count
+    if progress.received_bytes > order.max_bytes:
+        raise PluginError(
+            f"more than {order.max_bytes} bytes published from one file",
+            hint="Raise `max_bytes_per_job` in config.toml if the file is honestly that large.",
+        )
+
+
+def _set_aside(frame: Frame) -> SetAside:
+    fact = frame.json()
+    line = fact.get("line")
+    if not isinstance(fact.get("raw"), str) or not isinstance(fact.get("reason"), str):
+        raise GuestHostile("a quarantined record without text or reason")
+    if line is not None and (not isinstance(line, int) or not 0 <= line < 1 << 62):
+        raise GuestHostile("a quarantined record whose line is not a line number")
+    return SetAside(str(fact["raw"]), str(fact["reason"]), line, fact.get("cut") is True)
+
+
+def _closed(frame: Frame, progress: _Progress) -> Closed:
+    fact = frame.json()
+    said = {topic: count for topic, count in cast("dict[str, int]", fact.get("rows")).items() if count}
+    if said != {t: n for t, n in progress.rows.items() if n}:
+        raise GuestHostile(f"the trailer says {said} rows, {progress.rows} arrived")
+    if fact.get("quarantined") != progress.quarantined:
+        raise GuestHostile("the trailer's count of quarantined records does not agree")
+    return Closed(dict(progress.rows), progress.quarantined)
+
+
+def _plugin_error(frame: Frame) -> CasparianError:
+    fact = frame.json()
+    kind, message = str(fact.get("kind"))[:100], str(fact.get("message"))[:4000]
+    hint = str(fact["hint"])[:500] if isinstance(fact.get("hint"), str) else PluginError.hint
+    if kind == "PluginError":
+        return error_from_code(PluginError.code, message, hint)
+    where = ""
+    frames = fact.get("frames")
+    if isinstance(frames, list) and frames and isinstance(frames[-1], dict):
+        last = cast("dict[str, object]", frames[-1])
+        where = f" at {str(last.get('file'))[:100]} line {str(last.get('line'))[:10]}"
+    return PluginError(f"{kind}{where}: {message}", hint=hint)
