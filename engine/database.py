@@ -1,0 +1,136 @@
+"""Open the catalog: migrate it, check its shape, hand out sessions."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_sqlite.dbapi as adbc
+import alembic.command
+import alembic.config
+import sqlalchemy
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, select
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from casparian_flow.errors import CatalogError
+from engine.models import Base, Installation
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Catalog:
+    """The open catalog of one home. One process opens it; its threads share it."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        """Wrap an engine whose schema has been checked."""
+        self.path = path
+        self._engine = engine
+        self._writer = threading.Lock()
+        self.installation_id = self._installation()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that holds the write lock from its first statement; commits at its end."""
+        with self._writer, Session(self._engine, expire_on_commit=False) as session:
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            yield session
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session on one consistent snapshot; nothing it does is kept."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            session.connection().exec_driver_sql("BEGIN")
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def bulk(self) -> Iterator[adbc.Connection]:
+        """An ADBC connection that holds the write lock, for loads of many rows."""
+        with self._writer, adbc.connect(str(self.path)) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let go of it."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._engine.dispose()
+
+    def _installation(self) -> str:
+        with self.writing() as session:
+            known = session.scalar(select(Installation.id))
+            if known is not None:
+                return known
+            new = str(uuid.uuid4())
+            session.add(Installation(id=new, created=datetime.now(UTC)))
+            return new
+
+
+def open_catalog(path: Path) -> Catalog:
+    """Migrate the catalog at `path` to this version's schema, check it, open it.
+
+    Raises:
+        CatalogError: it is damaged, or its tables are not those of this version.
+    """
+    engine = create_engine(
+        sqlalchemy.URL.create("sqlite", database=str(path)), poolclass=QueuePool, pool_size=16
+    )
+    event.listen(engine, "connect", _configure)
+    try:
+        with engine.begin() as connection:
+            _migrate(connection)
+            differences = _differences(connection)
+    except sqlalchemy.exc.DatabaseError as error:
+        raise CatalogError(f"the catalog {path} cannot be opened: {error.orig}") from error
+    if differences:
+        raise CatalogError(f"the catalog {path} has another shape: {'; '.join(differences[:5])}")
+    return Catalog(engine, path)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by name, see Catalog.writing
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+        "temp_store=MEMORY",
+        "cache_size=-65536",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _migrate(connection: Connection) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")
+
+
+def _differences(connection: Connection) -> list[str]:
+    """How the tables in the file differ from the models: the schema's fingerprint, spelled out."""
+    found = MetaData()
+    found.reflect(connection)
+    wanted, there = _shape(Base.metadata), _shape(found)
+    there.pop("alembic_version", None)
+    return [
+        f"table {name}: {sorted(set(wanted.get(name, ())) ^ set(there.get(name, ())))[:4]}"
+        for name in sorted(wanted.keys() | there.keys())
+        if wanted.get(name) != there.get(name)
+    ]
+
+
+def _shape(metadata: MetaData) -> dict[str, tuple[str, ...]]:
+    return {
+        table.name: tuple(
+            sorted(f"{column.name}{'' if column.nullable else '!'}" for column in table.columns)
+        )
+        for table in metadata.tables.values()
+    }
+

@@ -1,0 +1,363 @@
+"""Every SQL statement that touches a job. Only this module changes a job's status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import CasparianError
+from engine.models import (
+    FileLocation,
+    FileVersion,
+    JobOutput,
+    JobStatus,
+    Json,
+    PluginManifest,
+    PluginStatus,
+    ProcessingJob,
+    SourceRoot,
+)
+
+_NEXT: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.WAITING: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.SUPERSEDED}),
+    JobStatus.RUNNING: frozenset(
+        {
+            JobStatus.DONE,
+            JobStatus.FAILED,
+            JobStatus.WAITING,
+            JobStatus.SUPERSEDED,
+            JobStatus.CANCELLED,
+        }
+    ),
+    JobStatus.FAILED: frozenset({JobStatus.WAITING}),
+    JobStatus.CANCELLED: frozenset({JobStatus.WAITING}),
+    JobStatus.DONE: frozenset(),
+    JobStatus.SUPERSEDED: frozenset(),
+}
+
+_MAX_BATCH_BYTES = 8 << 20
+"""Files whose sizes add up to more do not share a child."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that one worker holds, with what it needs to run it."""
+
+    id: int
+    attempt: int
+    generation: int
+    manifest_id: int
+    file_version_id: int
+    location_id: int
+    root: bytes
+    path: bytes
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be queued."""
+
+    file_version_id: int
+    location_id: int
+    manifest_id: int
+    generation: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file a job put into the lake."""
+
+    topic: str
+    path: str
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How one attempt at a job ended."""
+
+    job_id: int
+    attempt: int
+    status: JobStatus
+    """DONE, FAILED, SUPERSEDED, or WAITING for another attempt."""
+    outputs: tuple[Output, ...] = ()
+    quarantined: int = 0
+    error_code: str | None = None
+    error_text: str | None = None
+    error_hint: str | None = None
+    log: str | None = None
+    receipt: Json | None = None
+    alone: bool = False
+    not_before: datetime | None = None
+
+
+def enqueue(session: Session, jobs: Sequence[NewJob], *, now: datetime) -> int:
+    """Queue jobs; those already known for their version, plugin and generation are left alone."""
+    if not jobs:
+        return 0
+    versions = {job.file_version_id for job in jobs}
+    known = {
+        tuple(row)
+        for row in session.execute(
+            select(
+                ProcessingJob.file_version_id, ProcessingJob.manifest_id, ProcessingJob.generation
+            ).where(ProcessingJob.file_version_id.in_(versions))
+        )
+    }
+    rows = [
+        {
+            "file_version_id": job.file_version_id,
+            "location_id": job.location_id,
+            "manifest_id": job.manifest_id,
+            "generation": job.generation,
+            "priority": job.priority,
+            "status": JobStatus.WAITING,
+            "created": now,
+            "attempt": 0,
+            "failures": 0,
+            "alone": False,
+            "quarantined": 0,
+        }
+        for job in jobs
+        if (job.file_version_id, job.manifest_id, job.generation) not in known
+    ]
+    if rows:
+        session.execute(insert(ProcessingJob), rows)
+    return len(rows)
+
+
+def claim_batch(
+    session: Session, *, worker: str, limit: int, now: datetime
+) -> tuple[ClaimedJob, ...]:
+    """Give the caller the most urgent waiting job, and small ones of the same plugin with it.
+
+    Runs inside one write transaction, so two callers can never hold the same job.
+    """
+    first = session.execute(_waiting(now).limit(1)).first()
+    if first is None:
+        return ()
+    rows = [first]
+    if not first.alone and limit > 1:
+        same = _waiting(now).where(
+            ProcessingJob.manifest_id == first.manifest_id, ProcessingJob.alone.is_(False)
+        )
+        rows = list(session.execute(same.limit(limit)))
+    chosen: list[int] = []
+    total = 0
+    for row in rows:
+        total += row.size
+        if chosen and total > _MAX_BATCH_BYTES:
+            break
+        chosen.append(row.id)
+    session.execute(
+        update(ProcessingJob)
+        .where(ProcessingJob.id.in_(chosen))
+        .values(
+            status=JobStatus.RUNNING,
+            attempt=ProcessingJob.attempt + 1,
+            worker=worker,
+            not_before=None,
+        )
+    )
+    return _claimed(session, chosen)
+
+
+def _waiting(now: datetime) -> Select[tuple[int, int, bool, int]]:
+    return (
+        select(ProcessingJob.id, ProcessingJob.manifest_id, ProcessingJob.alone, FileVersion.size)
+        .join(FileVersion, FileVersion.id == ProcessingJob.file_version_id)
+        .where(
+            ProcessingJob.status == JobStatus.WAITING,
+            or_(ProcessingJob.not_before.is_(None), ProcessingJob.not_before <= now),
+        )
+        .order_by(ProcessingJob.priority.desc(), ProcessingJob.id)
+    )
+
+
+def _claimed(session: Session, ids: list[int]) -> tuple[ClaimedJob, ...]:
+    rows = session.execute(
+        select(
+            ProcessingJob.id,
+            ProcessingJob.attempt,
+            ProcessingJob.generation,
+            ProcessingJob.manifest_id,
+            ProcessingJob.file_version_id,
+            ProcessingJob.location_id,
+            SourceRoot.path,
+            FileLocation.path,
+            FileVersion.sha256,
+            FileVersion.size,
+        )
+        .join(FileVersion, FileVersion.id == ProcessingJob.file_version_id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(ProcessingJob.id.in_(ids))
+        .order_by(ProcessingJob.id)
+    )
+    return tuple(ClaimedJob(*row) for row in rows)
+
+
+def conclude(session: Session, conclusions: Iterable[Conclusion], *, now: datetime) -> list[int]:
+    """Record how attempts ended; return the jobs whose conclusion was too late to count.
+
+    A conclusion counts only for the attempt that holds the job: a worker that lost its lease is
+    told so and changes nothing.
+    """
+    late: list[int] = []
+    for one in conclusions:
+        job = session.get(ProcessingJob, one.job_id)
+        if job is None or job.status is not JobStatus.RUNNING or job.attempt != one.attempt:
+            late.append(one.job_id)
+            continue
+        _move(job, one.status)
+        job.error_code, job.error_text, job.error_hint = (
+            one.error_code,
+            one.error_text,
+            one.error_hint,
+        )
+        job.log, job.receipt, job.quarantined = one.log, one.receipt, one.quarantined
+        job.alone, job.not_before = one.alone or job.alone, one.not_before
+        job.failures += one.error_code is not None and not one.alone
+        job.ended = None if one.status is JobStatus.WAITING else now
+        for output in one.outputs:
+            session.add(
+                JobOutput(
+                    job_id=job.id,
+                    topic=output.topic,
+                    path=output.path,
+                    rows=output.rows,
+                    size=output.size,
+                )
+            )
+    return late
+
+
+def failures_of(session: Session, job_id: int) -> int:
+    """How many attempts at a job have failed so far."""
+    return session.scalar(select(ProcessingJob.failures).where(ProcessingJob.id == job_id)) or 0
+
+
+def release(session: Session, held: Iterable[tuple[int, int]]) -> int:
+    """Give jobs of a lost worker back to the queue: (job, attempt) pairs."""
+    count = 0
+    for job_id, attempt in held:
+        job = session.get(ProcessingJob, job_id)
+        if job is not None and job.status is JobStatus.RUNNING and job.attempt == attempt:
+            _move(job, JobStatus.WAITING)
+            job.worker = None
+            count += 1
+    return count
+
+
+def running(session: Session) -> list[tuple[int, int]]:
+    """(job, attempt) of every job that some worker held when the engine last stopped."""
+    query = select(ProcessingJob.id, ProcessingJob.attempt).where(
+        ProcessingJob.status == JobStatus.RUNNING
+    )
+    return [(job_id, attempt) for job_id, attempt in session.execute(query)]
+
+
+def retry(session: Session, job_ids: Sequence[int]) -> list[int]:
+    """Queue failed or cancelled jobs again; return those that were."""
+    return _bulk_move(session, job_ids, JobStatus.WAITING)
+
+
+def cancel(session: Session, job_ids: Sequence[int]) -> list[int]:
+    """Cancel waiting and running jobs; return those that were."""
+    return _bulk_move(session, job_ids, JobStatus.CANCELLED)
+
+
+def cancel_waiting_of(session: Session, manifest_ids: Sequence[int]) -> int:
+    """Supersede the waiting jobs of plugin versions that no longer run."""
+    waiting = session.scalars(
+        select(ProcessingJob).where(
+            ProcessingJob.manifest_id.in_(manifest_ids), ProcessingJob.status == JobStatus.WAITING
+        )
+    ).all()
+    for job in waiting:
+        _move(job, JobStatus.SUPERSEDED)
+        job.error_text = "the plugin version was retired or replaced before the job ran"
+    return len(waiting)
+
+
+def _bulk_move(session: Session, job_ids: Sequence[int], target: JobStatus) -> list[int]:
+    moved: list[int] = []
+    for job in session.scalars(select(ProcessingJob).where(ProcessingJob.id.in_(job_ids))):
+        if target in _NEXT[job.status]:
+            _move(job, target)
+            job.failures, job.not_before = 0, None
+            moved.append(job.id)
+    return moved
+
+
+def _move(job: ProcessingJob, target: JobStatus) -> None:
+    if target not in _NEXT[job.status]:
+        raise CasparianError(f"job-{job.id} is {job.status.value} and cannot become {target.value}")
+    job.status = target
+
+
+def next_wake(session: Session) -> datetime | None:
+    """When the earliest delayed job becomes due."""
+    return session.scalar(
+        select(func.min(ProcessingJob.not_before)).where(ProcessingJob.status == JobStatus.WAITING)
+    )
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Jobs by status."""
+    query = select(ProcessingJob.status, func.count()).group_by(ProcessingJob.status)
+    return {status.value: count for status, count in session.execute(query)}
+
+
+def is_idle(session: Session) -> bool:
+    """Whether no job waits or runs."""
+    busy = (JobStatus.WAITING, JobStatus.RUNNING)
+    return session.scalar(
+        select(ProcessingJob.id).where(ProcessingJob.status.in_(busy)).limit(1)
+    ) is None
+
+
+def current_outputs(topic: str) -> Select[tuple[int, str, int]]:
+    """Outputs (job, path, rows) in the current view of a topic.
+
+    Per location the newest version with a finished job, and of that the newest plugin version and
+    generation; locations whose root drops deleted files are left out once they are gone.
+    """
+    newest = (
+        select(
+            ProcessingJob.id.label("job_id"),
+            func.row_number()
+            .over(
+                partition_by=(ProcessingJob.location_id, PluginManifest.name),
+                order_by=(
+                    ProcessingJob.file_version_id.desc(),
+                    PluginManifest.version.desc(),
+                    ProcessingJob.generation.desc(),
+                ),
+            )
+            .label("rank"),
+        )
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(
+            ProcessingJob.status == JobStatus.DONE,
+            PluginManifest.status != PluginStatus.STAGING,
+            ~and_(FileLocation.state == "DELETED", SourceRoot.on_delete == "DROP"),
+        )
+        .subquery()
+    )
+    return (
+        select(JobOutput.job_id, JobOutput.path, JobOutput.rows)
+        .join(newest, newest.c.job_id == JobOutput.job_id)
+        .where(newest.c.rank == 1, JobOutput.topic == topic)
+        .order_by(JobOutput.job_id, JobOutput.id)
+    )

@@ -1,0 +1,109 @@
+"""Read the installation's settings: flags, environment, config.toml in the home, defaults."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from casparian_flow.errors import ConfigError
+
+DEFAULT_HOME = "~/.casparian_flow"
+
+
+def _cores() -> int:
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set, each as `CASPARIAN_<NAME>` or in config.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="CASPARIAN_", extra="forbid", frozen=True)
+
+    home: Path = Path(DEFAULT_HOME)
+    """Catalog, lake, environments, keys and logs of one installation."""
+    slots: int = 0
+    """Guests that run at the same time; 0 means one per core."""
+    job_timeout_s: int = 600
+    """Wall-clock deadline of one child, in seconds."""
+    guest_memory_mb: int = 4096
+    """Address space of one guest, in MiB."""
+    scratch_mb: int = 1024
+    """Scratch space of one environment's guests, in MiB."""
+    max_rows_per_job: int = 1_000_000_000
+    max_bytes_per_job: int = 64 << 30
+    memfd_limit_mb: int = 64
+    """Files up to this size, in MiB, are handed over in sealed memory, larger ones in the spool."""
+    snapshot_limit_mb: int = 16 << 10
+    """Files above this size, in MiB, are refused."""
+    batch_files: int = 32
+    """Small files of one plugin that share one child."""
+    max_attempts: int = 3
+    retry_delay_s: int = 2
+    lease_s: int = 60
+    rescan_s: int = 300
+    """Seconds between periodic rescans of watched roots; 0 turns them off."""
+    idle_exit_s: int = 1800
+    """A detached engine that watches nothing leaves after this many idle seconds."""
+    approval: str = "auto"
+    """`auto` (form if offered, else out of band), `host`, or `person` (always out of band)."""
+    read_only: bool = False
+    allow_unconfined: bool = False
+    """Run plugins without a wall where none can be built. Logged with every job."""
+    venvs_limit_mb: int = 20 << 10
+    """Space for environments, in MiB; the longest unused are evicted beyond it."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - fixed by pydantic
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - fixed by pydantic
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags beat the environment, which beats config.toml in the home."""
+        toml = TomlConfigSettingsSource(settings_cls, default_home() / "config.toml")
+        return init_settings, env_settings, toml
+
+    @property
+    def parallel_guests(self) -> int:
+        """Slots of the local worker."""
+        return self.slots or _cores()
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a worker holds a job without a heartbeat."""
+        return timedelta(seconds=self.lease_s)
+
+
+def default_home() -> Path:
+    """The home in force when no flag names one."""
+    return Path(os.environ.get("CASPARIAN_HOME") or DEFAULT_HOME).expanduser().absolute()
+
+
+def load_settings(home: Path | None = None, **flags: object) -> Settings:
+    """The settings in force.
+
+    Raises:
+        ConfigError: a value is wrong; the message names the setting.
+    """
+    try:
+        return Settings.model_validate({**Settings(home=home or default_home()).model_dump(), **flags})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"setting {name}: {first['msg']} (got {first['input']!r})",
+            hint=f"Mend it in {(home or default_home()) / 'config.toml'} or CASPARIAN_{name.upper()}.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"config.toml cannot be read: {error}") from error

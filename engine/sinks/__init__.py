@@ -1,0 +1,1 @@
+"""Where rows go: the lake always, deliveries by URI scheme."""

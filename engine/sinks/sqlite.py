@@ -1,0 +1,142 @@
+"""Deliver topics into a SQLite database: rows and ledger entry in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from casparian_flow.errors import ConfigError, SinkError
+from engine.sinks.interface import Promotion, StagedFile, files_of
+
+_LEDGER_TABLE = """
+CREATE TABLE IF NOT EXISTS _casparian_ledger (
+    ledger_key TEXT PRIMARY KEY, job_id INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    generation INTEGER NOT NULL, location_id INTEGER NOT NULL, file_version_id INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, path TEXT NOT NULL, plugin TEXT NOT NULL, version INTEGER NOT NULL,
+    artifact_hash TEXT NOT NULL, promoted TEXT NOT NULL
+) WITHOUT ROWID
+"""
+_ROWS_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDelivery:
+    """A SQLite file: `<topic>_history` holds every row, the view `<topic>` the current ones."""
+
+    path: Path
+
+    def deliver(self, lake: Path, promotion: Promotion) -> bool:
+        """See `Delivery.deliver`."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    is_new = _deliver(db, lake, promotion)
+                except BaseException:
+                    db.execute("ROLLBACK")
+                    raise
+                db.execute("COMMIT")
+                return is_new
+        except sqlite3.Error as error:
+            raise SinkError(f"the SQLite database {self.path}: {error}") from error
+
+
+def open_sqlite(uri: str) -> SqliteDelivery:
+    """A delivery for `sqlite:///absolute/path.db`.
+
+    Raises:
+        ConfigError: the URI names no absolute path, or its folder does not exist.
+    """
+    parts = urlsplit(uri)
+    path = Path(unquote(parts.path))
+    if parts.scheme != "sqlite" or parts.netloc or not path.is_absolute():
+        raise ConfigError(
+            f"{uri} is not a SQLite sink", hint="Write sqlite:///absolute/path/to/file.db"
+        )
+    if not path.parent.is_dir():
+        raise ConfigError(f"the folder of {path} does not exist", hint=f"mkdir -p {path.parent}")
+    return SqliteDelivery(path)
+
+
+def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion) -> bool:
+    db.execute(_LEDGER_TABLE)
+    one = promotion.identity
+    added = db.execute(
+        "INSERT OR IGNORE INTO _casparian_ledger VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            one.ledger_key, one.job_id, one.attempt, one.generation, one.location_id,
+            one.file_version_id, one.sha256, one.path, one.plugin, one.version,
+            one.artifact_hash, datetime.now(UTC).isoformat(),
+        ),
+    ).rowcount  # fmt: skip
+    if not added:
+        return False
+    for quarantine in (False, True):
+        for file in files_of(promotion, quarantine=quarantine):
+            _load(db, lake, file)
+    return True
+
+
+def _load(db: sqlite3.Connection, lake: Path, file: StagedFile) -> None:
+    parquet = pq.ParquetFile(lake / file.path)
+    table = _quoted(f"{file.topic}_history")
+    _make_table(db, file.topic, parquet.schema_arrow)
+    names = ", ".join(_quoted(name) for name in parquet.schema_arrow.names)
+    marks = ", ".join("?" * len(parquet.schema_arrow.names))
+    statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names are quoted
+    for batch in parquet.iter_batches(batch_size=_ROWS_AT_ONCE):
+        columns = [_storable(column).to_pylist() for column in batch.columns]
+        db.executemany(statement, zip(*columns, strict=True))
+
+
+def _make_table(db: sqlite3.Connection, topic: str, schema: pa.Schema) -> None:
+    table = _quoted(f"{topic}_history")
+    columns = ", ".join(f"{_quoted(field.name)} {_affinity(field.type)}" for field in schema)
+    db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+    for field in schema:
+        if field.name not in there:
+            db.execute(
+                f"ALTER TABLE {table} ADD COLUMN {_quoted(field.name)} {_affinity(field.type)}"
+            )
+    index = _quoted(f"ix_{topic}_job")
+    db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} (_job_id)")
+    db.execute(
+        f"CREATE VIEW IF NOT EXISTS {_quoted(topic)} AS SELECT t.* FROM {table} t JOIN ("  # noqa: S608 - names are quoted
+        " SELECT job_id, row_number() OVER (PARTITION BY location_id, plugin"
+        " ORDER BY file_version_id DESC, version DESC, generation DESC) AS rank"
+        " FROM _casparian_ledger) newest ON newest.job_id = t._job_id AND newest.rank = 1"
+    )
+
+
+def _affinity(kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return "INTEGER"
+    if pa.types.is_floating(kind):
+        return "REAL"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return "BLOB"
+    return "TEXT"
+
+
+def _storable(column: pa.Array) -> pa.Array:
+    """Types SQLite holds: times and decimals become ISO and plain text, nothing is rounded."""
+    kind = column.type
+    if _affinity(kind) != "TEXT" or pa.types.is_string(kind):
+        return column.cast(pa.int64()) if pa.types.is_boolean(kind) else column
+    if pa.types.is_nested(kind):
+        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+    return column.cast(pa.string())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,178 @@
+"""Hash dirty files that some rule wants, make versions of them, tag them, queue their jobs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import SourceError
+from engine import queue, snapshot
+from engine.database import Catalog
+from engine.listing import absolute
+from engine.models import (
+    FileLocation,
+    FileVersion,
+    LocationState,
+    PluginConfig,
+    PluginManifest,
+    PluginStatus,
+    RoutingRule,
+    SourceRoot,
+)
+from engine.routing import Matcher, Rule
+
+logger = logging.getLogger(__name__)
+
+_RACY_NS = 2_000_000_000
+"""A file modified this shortly before it was hashed may change again without showing it."""
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What one pass did."""
+
+    hashed: int
+    versions: int
+    jobs: int
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    location_id: int
+    path: bytes
+    digest: snapshot.Digest | None
+    problem: str | None
+    is_racy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """An active plugin version and the tags it wants."""
+
+    manifest_id: int
+    name: str
+    tags: frozenset[str]
+    priority: int
+
+
+def tag_dirty(
+    catalog: Catalog, root_id: int, *, progress: Callable[[int, int], None] | None = None
+) -> Tagged:
+    """Process every dirty file of a root that matches a rule; files no rule wants stay unread."""
+    with catalog.reading() as session:
+        root = session.get_one(SourceRoot, root_id).path
+        matcher = rules_of(session, root_id)
+        if not matcher:
+            return Tagged(0, 0, 0, 0)
+        dirty = session.execute(
+            select(FileLocation.id, FileLocation.path).where(
+                FileLocation.root_id == root_id,
+                FileLocation.dirty,
+                FileLocation.state != LocationState.DELETED,
+            )
+        ).all()
+    wanted = [(row.id, row.path) for row in dirty if matcher.tags(row.path)]
+    totals = [0, 0, 0, 0]
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = [_hash(root, one, path) for one, path in wanted[start : start + _CHUNK]]
+        with catalog.writing() as session:
+            step = _record(session, matcher, chunk)
+        totals = [a + b for a, b in zip(totals, step, strict=True)]
+        if progress is not None:
+            progress(min(start + _CHUNK, len(wanted)), len(wanted))
+    return Tagged(*totals)
+
+
+def rules_of(session: Session, root_id: int) -> Matcher:
+    """The routing rules of one root, compiled."""
+    rows = session.execute(
+        select(RoutingRule.pattern, RoutingRule.tag).where(RoutingRule.root_id == root_id)
+    )
+    return Matcher(Rule(pattern, tag) for pattern, tag in rows)
+
+
+def subscribers(session: Session) -> list[Subscriber]:
+    """Every active plugin version with its subscriptions."""
+    rows = session.execute(
+        select(
+            PluginManifest.id, PluginManifest.name, PluginConfig.subscriptions, PluginConfig.priority
+        )
+        .join(PluginConfig, PluginConfig.name == PluginManifest.name)
+        .where(PluginManifest.status == PluginStatus.ACTIVE)
+    )
+    return [Subscriber(one, name, frozenset(tags), rank) for one, name, tags, rank in rows]
+
+
+def _hash(root: bytes, location_id: int, path: bytes) -> _Hashed:
+    now = time.time_ns()
+    try:
+        found = snapshot.digest(absolute(root, path))
+    except SourceError as error:
+        return _Hashed(location_id, path, None, error.message, is_racy=False)
+    return _Hashed(location_id, path, found, None, is_racy=now - found.mtime_ns < _RACY_NS)
+
+
+def _record(session: Session, matcher: Matcher, chunk: Sequence[_Hashed]) -> tuple[int, ...]:
+    now = datetime.now(UTC)
+    plugins = subscribers(session)
+    locations = {
+        row.id: row
+        for row in session.scalars(
+            select(FileLocation).where(FileLocation.id.in_([one.location_id for one in chunk]))
+        )
+    }
+    current = {
+        row.id: row.sha256
+        for row in session.execute(
+            select(FileVersion.id, FileVersion.sha256).where(
+                FileVersion.id.in_([row.version_id for row in locations.values() if row.version_id])
+            )
+        )
+    }
+    fresh: list[FileVersion] = []
+    unreadable = 0
+    for one in chunk:
+        location = locations[one.location_id]
+        if one.digest is None:
+            location.state, location.problem = LocationState.UNREADABLE, one.problem
+            unreadable += 1
+            continue
+        location.state, location.problem = LocationState.PRESENT, None
+        location.dirty = one.is_racy
+        if current.get(location.version_id or 0) == one.digest.sha256:
+            continue
+        fresh.append(
+            FileVersion(
+                location_id=location.id,
+                sha256=one.digest.sha256,
+                size=one.digest.size,
+                mtime_ns=one.digest.mtime_ns,
+                seen=now,
+                tags=list(matcher.tags(one.path)),
+            )
+        )
+    session.add_all(fresh)
+    session.flush()
+    for version in fresh:
+        locations[version.location_id].version_id = version.id
+    jobs = queue.enqueue(session, _jobs_for(fresh, plugins), now=now)
+    return (len(chunk) - unreadable, len(fresh), jobs, unreadable)
+
+
+def _jobs_for(
+    versions: Sequence[FileVersion], plugins: Sequence[Subscriber]
+) -> list[queue.NewJob]:
+    return [
+        queue.NewJob(version.id, version.location_id, plugin.manifest_id, 1, plugin.priority)
+        for version in versions
+        for plugin in plugins
+        if plugin.tags.intersection(version.tags)
+    ]
