@@ -170,6 +170,11 @@ def claim_batch(
     return _claimed(session, chosen)
 
 
+def has_due(session: Session, *, now: datetime) -> bool:
+    """Whether a job could be claimed now; asked without the write lock."""
+    return session.execute(_waiting(now).limit(1)).first() is not None
+
+
 def _waiting(now: datetime) -> Select[tuple[int, int, bool, int]]:
     return (
         select(ProcessingJob.id, ProcessingJob.manifest_id, ProcessingJob.alone, FileVersion.size)

@@ -64,12 +64,20 @@ class Subscriber:
 
 
 def tag_dirty(
-    catalog: Catalog, root_id: int, *, progress: Callable[[int, int], None] | None = None
+    catalog: Catalog,
+    root_id: int,
+    *,
+    extra_rules: Sequence[Rule] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tagged:
-    """Process every dirty file of a root that matches a rule; files no rule wants stay unread."""
+    """Process every dirty file of a root that matches a rule; files no rule wants stay unread.
+
+    `extra_rules` are those of a plugin about to be deployed: its files get their versions first,
+    so that the deployment itself only writes to the catalog.
+    """
     with catalog.reading() as session:
         root = session.get_one(SourceRoot, root_id).path
-        matcher = rules_of(session, root_id)
+        matcher = rules_of(session, root_id, extra_rules)
         if not matcher:
             return Tagged(0, 0, 0, 0)
         dirty = session.execute(
@@ -91,12 +99,12 @@ def tag_dirty(
     return Tagged(*totals)
 
 
-def rules_of(session: Session, root_id: int) -> Matcher:
+def rules_of(session: Session, root_id: int, extra: Sequence[Rule] = ()) -> Matcher:
     """The routing rules of one root, compiled."""
     rows = session.execute(
         select(RoutingRule.pattern, RoutingRule.tag).where(RoutingRule.root_id == root_id)
     )
-    return Matcher(Rule(pattern, tag) for pattern, tag in rows)
+    return Matcher([*(Rule(pattern, tag) for pattern, tag in rows), *extra])
 
 
 def subscribers(session: Session) -> list[Subscriber]:

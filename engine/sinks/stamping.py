@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 
 LINEAGE_FIELDS = (
@@ -25,9 +24,9 @@ def stamp(table: pa.Table, *, job_id: int, file_version_id: int, first_row: int)
     """
     count = table.num_rows
     columns = [
-        pa.array(np.full(count, job_id, dtype=np.int64)),
-        pa.array(np.full(count, file_version_id, dtype=np.int64)),
-        pa.array(np.arange(first_row, first_row + count, dtype=np.int64)),
+        pa.repeat(pa.scalar(job_id, pa.int64()), count),
+        pa.repeat(pa.scalar(file_version_id, pa.int64()), count),
+        pa.arange(first_row, first_row + count),
     ]
     return pa.Table.from_arrays(
         [*table.columns, *columns], schema=stamped_schema(table.schema)

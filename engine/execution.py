@@ -1,0 +1,312 @@
+"""Run the jobs of one dispatch: snapshot, guest, stage, promote, deliver."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from casparian_flow.errors import CasparianError, GuestError, PluginError, SinkError, SourceError
+from engine import contracts, snapshot
+from engine.bridge import BatchOrder, Closed, Input, Log, Opened, Raised, Rows, SetAside, run_batch
+from engine.guests import WarmParent
+from engine.messages import Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
+from engine.sinks import lake as lakes
+from engine.sinks.interface import JobIdentity, Promotion
+from engine.sinks.opening import open_delivery
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a worker works and within which bounds."""
+
+    installation: str
+    worker: str
+    lake: Path
+    memfd_limit: int
+    snapshot_limit: int
+    timeout: timedelta
+    max_rows: int
+    max_bytes: int
+
+
+@dataclass
+class _Attempt:
+    """One job of the batch on its way through."""
+
+    order: JobOrder
+    identity: JobIdentity
+    taken: snapshot.Snapshot | None = None
+    staging: lakes.Staging | None = None
+    schemas: dict[str, pa.Schema | None] = field(default_factory=dict[str, pa.Schema | None])
+    result: JobResult | None = None
+    error: CasparianError | None = None
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def run_dispatch(
+    bench: Bench,
+    dispatch: Dispatch,
+    files: dict[str, str],
+    parent: WarmParent,
+    cancelled: threading.Event,
+) -> list[JobResult]:
+    """Run every job of a dispatch and say how each ended.
+
+    A child that ends without its trailer is discarded and its jobs run again in halves, down to
+    one: the job that is at fault then stands alone.
+    """
+    attempts = [_Attempt(order, _identity(bench, dispatch, order)) for order in dispatch.jobs]
+    for attempt in attempts:
+        _adopt(bench, dispatch, attempt)
+    pending = [attempt for attempt in attempts if attempt.result is None]
+    try:
+        for attempt in pending:
+            _take(bench, parent, attempt)
+        ready = [attempt for attempt in pending if attempt.taken is not None]
+        _run_halving(_Run(bench, dispatch, files, parent, cancelled), ready)
+    finally:
+        _release(pending)
+    return [attempt.result or _failed(attempt, GuestError("cancelled")) for attempt in attempts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    bench: Bench
+    dispatch: Dispatch
+    files: dict[str, str]
+    parent: WarmParent
+    cancelled: threading.Event
+
+
+def _identity(bench: Bench, dispatch: Dispatch, order: JobOrder) -> JobIdentity:
+    return JobIdentity(
+        installation=bench.installation,
+        job_id=order.job_id,
+        attempt=order.attempt,
+        generation=order.generation,
+        file_version_id=order.file_version_id,
+        location_id=order.location_id,
+        path=order.path.decode("utf-8", "backslashreplace"),
+        sha256=order.sha256,
+        plugin=dispatch.plugin,
+        version=dispatch.version,
+        artifact_hash=dispatch.artifact_hash,
+    )
+
+
+def _adopt(bench: Bench, dispatch: Dispatch, attempt: _Attempt) -> None:
+    """Take over rows that an earlier attempt promoted before its worker was lost."""
+    promotion = lakes.find_promotion(bench.lake, attempt.identity)
+    if promotion is not None:
+        _conclude(bench, dispatch, attempt, promotion, {"adopted_attempt": promotion.identity.attempt})
+
+
+def _take(bench: Bench, parent: WarmParent, attempt: _Attempt) -> None:
+    try:
+        attempt.taken = snapshot.take(
+            attempt.order.path,
+            attempt.order.sha256,
+            memory_limit=bench.memfd_limit,
+            size_limit=bench.snapshot_limit,
+            folder=parent.inputs,
+        )
+    except SourceError as error:
+        attempt.result = _result(attempt, "superseded", error=error)
+    except OSError as error:
+        full = SourceError(f"no snapshot of {attempt.identity.path}: {error}")
+        attempt.result = _result(attempt, "again", error=full)
+
+
+def _release(attempts: Sequence[_Attempt]) -> None:
+    for attempt in attempts:
+        if attempt.taken is None:
+            continue
+        if attempt.taken.fd is not None:
+            os.close(attempt.taken.fd)
+        if attempt.taken.path is not None:
+            attempt.taken.path.unlink(missing_ok=True)
+
+
+def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
+    if not attempts or run.cancelled.is_set():
+        return
+    log = Log()
+    started = time.monotonic()
+    try:
+        _run_child(run, attempts, log)
+    except CasparianError as error:
+        for attempt in attempts:
+            _abandon(attempt)
+        if len(attempts) == 1:
+            attempts[0].result = _failed(attempts[0], error, log=log.text())
+            return
+        logger.info("batch failed, running halves", extra={"jobs": len(attempts), "why": str(error)})
+        for attempt in attempts:
+            attempt.error = None
+        middle = len(attempts) // 2
+        _run_halving(run, attempts[:middle])
+        _run_halving(run, attempts[middle:])
+        return
+    _promote(run, attempts, log, elapsed_ms=round((time.monotonic() - started) * 1000))
+
+
+def _abandon(attempt: _Attempt) -> None:
+    if attempt.staging is not None:
+        attempt.staging.abandon()
+        attempt.staging = None
+
+
+def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
+    """Run one child to its end; raises unless it said goodbye and exited with 0."""
+    order = BatchOrder(
+        files=run.files,
+        topics=tuple(run.dispatch.topics),
+        inputs=tuple(_input(attempt) for attempt in attempts),
+        timeout=run.bench.timeout,
+        max_rows=run.bench.max_rows,
+        max_bytes=run.bench.max_bytes,
+    )
+    current = attempts[0]
+    with contextlib.closing(run_batch(run.parent, order, log)) as events:
+        for event in events:
+            if run.cancelled.is_set():
+                raise GuestError("cancelled")
+            match event:
+                case Opened(index):
+                    current = attempts[index]
+                    current.staging = lakes.Staging(run.bench.lake, current.identity)
+                case Raised(error):
+                    current.error = error
+                case Closed(rows, _):
+                    current.counts = rows
+                case Rows() | SetAside():
+                    _store(run, current, event)
+
+
+def _input(attempt: _Attempt) -> Input:
+    taken = attempt.taken
+    assert taken is not None  # noqa: S101 - only attempts with a snapshot come here
+    name = os.path.basename(attempt.order.path)  # noqa: PTH119 - bytes
+    return Input(name, taken.fd, None if taken.path is None else str(taken.path))
+
+
+def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
+    """Stage rows, unless this job already broke its contract: the rest is then read and dropped."""
+    if attempt.error is not None or attempt.staging is None:
+        return
+    if isinstance(event, SetAside):
+        record = (event.line, event.reason, event.raw, event.cut)
+        attempt.staging.set_aside(run.dispatch.topics[0], [record])
+        return
+    schema = contracts.schema_for(run.dispatch.contract, event.topic)
+    try:
+        attempt.staging.write(event.topic, contracts.fit(event.batch, schema, event.topic))
+    except PluginError as error:
+        attempt.error = error
+
+
+def _promote(run: _Run, attempts: list[_Attempt], log: Log, *, elapsed_ms: int) -> None:
+    staged: list[tuple[_Attempt, list[lakes.StagedFile], dict[str, object]]] = []
+    for attempt in attempts:
+        if attempt.error is not None or attempt.staging is None:
+            _abandon(attempt)
+            error = attempt.error or GuestError("the job was never opened")
+            attempt.result = _failed(attempt, error, log=log.text())
+            continue
+        receipt = _receipt(run, attempt, len(attempts), elapsed_ms)
+        try:
+            staged.append((attempt, attempt.staging.close(), receipt))
+        except (SinkError, pa.ArrowException) as error:
+            _abandon(attempt)
+            attempt.result = _failed(attempt, SinkError(str(error)))
+    work = [(a.staging, files, receipt) for a, files, receipt in staged if a.staging is not None]
+    try:
+        promotions = lakes.promote(run.bench.lake, work)
+    except SinkError as error:
+        for attempt, _, _ in staged:
+            attempt.result = _failed(attempt, error)
+        return
+    kept = log.text() or None
+    for (attempt, _, receipt), promotion in zip(staged, promotions, strict=True):
+        _conclude(run.bench, run.dispatch, attempt, promotion, receipt, log=kept)
+
+
+def _receipt(run: _Run, attempt: _Attempt, batch: int, elapsed_ms: int) -> dict[str, object]:
+    taken = attempt.taken
+    in_memory = taken is not None and taken.fd is not None
+    return {
+        "worker": run.bench.worker,
+        "level": run.parent.wall.level.value,
+        "layers": list(run.parent.layers),
+        "snapshot": "sealed memory" if in_memory else "spool copy",
+        "rows": attempt.counts,
+        "batch_files": batch,
+        "batch_elapsed_ms": elapsed_ms,
+    }
+
+
+def _conclude(
+    bench: Bench,
+    dispatch: Dispatch,
+    attempt: _Attempt,
+    promotion: Promotion,
+    receipt: dict[str, object],
+    *,
+    log: str | None = None,
+) -> None:
+    """Deliver what was promoted, then call the job done."""
+    try:
+        for uri in _uris(dispatch):
+            open_delivery(uri).deliver(bench.lake, promotion)
+    except CasparianError as error:
+        attempt.result = _failed(attempt, error)
+        return
+    outputs = [
+        OutputBody(topic=file.topic, path=file.path, rows=file.rows, size=file.size)
+        for file in promotion.files
+    ]
+    attempt.result = JobResult(
+        job_id=attempt.order.job_id,
+        attempt=attempt.order.attempt,
+        outcome="done",
+        outputs=outputs,
+        quarantined=promotion.quarantined,
+        receipt=receipt,
+        log=log,
+    )
+
+
+def _uris(dispatch: Dispatch) -> Iterator[str]:
+    yield from sorted({uri for uris in dispatch.sinks.values() for uri in uris})
+
+
+_FINAL = (PluginError,)
+"""Errors that the same bytes would give again: not retried."""
+
+
+def _failed(attempt: _Attempt, error: CasparianError, *, log: str | None = None) -> JobResult:
+    outcome = "failed" if isinstance(error, _FINAL) else "again"
+    return _result(attempt, outcome, error=error, log=log)
+
+
+def _result(
+    attempt: _Attempt, outcome: str, *, error: CasparianError, log: str | None = None
+) -> JobResult:
+    return JobResult(
+        job_id=attempt.order.job_id,
+        attempt=attempt.order.attempt,
+        outcome=outcome,
+        error=ErrorBody(code=error.code, message=error.message, hint=error.hint),
+        log=log or None,
+    )

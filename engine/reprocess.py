@@ -1,0 +1,91 @@
+"""Decide which known file versions a plugin is to run over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from engine.models import (
+    FileLocation,
+    FileVersion,
+    JobStatus,
+    LocationState,
+    PluginManifest,
+    ProcessingJob,
+    Reprocess,
+)
+from engine.routing import Matcher, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A known file that a pattern matches."""
+
+    location_id: int
+    version_id: int | None
+    """None: present, but not hashed yet."""
+    size: int
+
+
+def matching_files(session: Session, pattern: str, root_ids: Sequence[int]) -> list[Match]:
+    """Every present file of these roots that the pattern matches."""
+    matcher = Matcher([Rule(pattern, "x")])
+    rows = session.execute(
+        select(FileLocation.id, FileLocation.path, FileLocation.version_id, FileLocation.size)
+        .where(FileLocation.root_id.in_(root_ids), FileLocation.state != LocationState.DELETED)
+        .order_by(FileLocation.id)
+    )
+    return [Match(one, version, size) for one, path, version, size in rows if matcher.tags(path)]
+
+
+def chosen(
+    session: Session, matches: Sequence[Match], *, plugin: str, choice: Reprocess
+) -> list[Match]:
+    """Those of the matches that the reprocess choice takes (design §4)."""
+    if choice is Reprocess.NONE:
+        return []
+    if choice is Reprocess.ALL:
+        return list(matches)
+    processed, troubled = _history(session, plugin)
+    return [
+        match
+        for match in matches
+        if match.version_id not in processed
+        or (choice is Reprocess.FAILED and match.version_id in troubled)
+    ]
+
+
+def _history(session: Session, plugin: str) -> tuple[set[int], set[int]]:
+    """Versions some version of the plugin has taken on, and those where it failed or set aside."""
+    rows = session.execute(
+        select(ProcessingJob.file_version_id, ProcessingJob.status, ProcessingJob.quarantined)
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .where(PluginManifest.name == plugin)
+    ).all()
+    taken = {row.file_version_id for row in rows if row.status is not JobStatus.SUPERSEDED}
+    troubled = {
+        row.file_version_id
+        for row in rows
+        if row.status in (JobStatus.FAILED, JobStatus.CANCELLED) or row.quarantined
+    }
+    return taken, troubled
+
+
+def next_generation(session: Session, manifest_id: int, version_ids: Sequence[int]) -> int:
+    """The how-manieth deliberate run the next one of these versions is."""
+    newest = session.scalar(
+        select(func.max(ProcessingJob.generation)).where(
+            ProcessingJob.manifest_id == manifest_id,
+            ProcessingJob.file_version_id.in_(version_ids),
+        )
+    )
+    return (newest or 0) + 1
+
+
+def tag_versions(session: Session, version_ids: Sequence[int], tags: Sequence[str]) -> None:
+    """Add tags to versions that were made before the rule came."""
+    for version in session.scalars(select(FileVersion).where(FileVersion.id.in_(version_ids))):
+        version.tags = sorted({*version.tags, *tags})

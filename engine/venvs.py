@@ -1,0 +1,153 @@
+"""Build the environment of a lockfile once, and keep it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import uv
+
+from casparian_flow.errors import EnvironmentFailed, LockRefused
+from engine import sandbox
+
+PROJECT = "casparian-plugin"
+_BUILD_TIMEOUT_S = 900
+_PASSED_ON = (
+    "HOME", "PATH", "LANG", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NETRC",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+)  # fmt: skip
+
+
+def uv_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """What uv may know of the operator's environment: proxies, certificates, its own settings."""
+    return {key: value for key, value in env.items() if key in _PASSED_ON or key.startswith("UV_")}
+
+
+def run_uv(arguments: list[str], folder: Path) -> None:
+    """Run uv in `folder`.
+
+    Raises:
+        EnvironmentFailed: it failed; the message ends with what it said.
+    """
+    environment = uv_environment(os.environ) | {"UV_PROJECT_ENVIRONMENT": str(folder / "env")}
+    command = [uv.find_uv_bin(), *arguments, "--no-build", "--no-progress"]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True,
+            timeout=_BUILD_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentFailed(f"uv did not finish within {_BUILD_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        raise EnvironmentFailed(f"uv {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
+
+
+def project_file(dependencies: list[str]) -> str:
+    """A pyproject.toml that asks for nothing but these dependencies."""
+    quoted = ", ".join(f'"{_escaped(one)}"' for one in dependencies)
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return (
+        f'[project]\nname = "{PROJECT}"\nversion = "0"\n'
+        f'requires-python = "=={minor}.*"\ndependencies = [{quoted}]\n'
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def check_lock(lockfile: bytes) -> dict[str, str]:
+    """The packages of a lockfile (name → version), if wheels with hashes can install each.
+
+    Raises:
+        LockRefused: a package comes from a path, a URL or git, or has no hashed wheel.
+    """
+    try:
+        lock = tomllib.loads(lockfile.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LockRefused(f"the lockfile cannot be read: {error}") from error
+    packages: dict[str, str] = {}
+    for package in cast("list[dict[str, object]]", lock.get("package", [])):
+        name, source = str(package.get("name")), cast("dict[str, object]", package["source"])
+        if name == PROJECT and "virtual" in source:
+            continue
+        wheels = cast("list[dict[str, object]]", package.get("wheels", []))
+        if set(source) != {"registry"}:
+            raise LockRefused(f"package {name} comes from {source}, not from an index")
+        if not wheels or not all(str(w.get("hash", "")).startswith("sha256:") for w in wheels):
+            raise LockRefused(f"package {name} has no wheel with a hash, it would be built here")
+        packages[name] = str(package.get("version"))
+    return packages
+
+
+def environment_key(env_hash: str) -> str:
+    """Name of an environment: its lock, the Python it is for, the platform."""
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return f"{env_hash[:24]}-{python}-{sys.platform}-{platform.machine()}"
+
+
+def ensure_environment(venvs: Path, lockfile: bytes) -> Path:
+    """The environment of a lockfile, built now if it does not stand yet.
+
+    Hash-checked wheels only, bytecode compiled, built in a temporary folder and renamed into
+    place: whoever sees it sees it whole.
+
+    Raises:
+        LockRefused: the lock would build code.
+        EnvironmentFailed: uv could not install it.
+    """
+    check_lock(lockfile)
+    place = venvs / environment_key(hashlib.sha256(lockfile).hexdigest())
+    with _only_builder(venvs, place.name):
+        if not place.exists():
+            _build(venvs, place, lockfile)
+        os.utime(place)
+    return place
+
+
+@contextlib.contextmanager
+def _only_builder(venvs: Path, name: str) -> Iterator[None]:
+    with (venvs / f".{name}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(venvs: Path, place: Path, lockfile: bytes) -> None:
+    folder = Path(tempfile.mkdtemp(prefix=".building-", dir=venvs))
+    try:
+        (folder / "pyproject.toml").write_text(project_file([]))
+        (folder / "uv.lock").write_bytes(lockfile)
+        arguments = ["sync", "--frozen", "--no-install-project", "--no-dev", "--compile-bytecode"]
+        run_uv([*arguments, "--python", sandbox.base_python()], folder)
+        (folder / "env").chmod(0o755)
+        (folder / "env").rename(place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def evict(venvs: Path, *, limit_bytes: int, in_use: frozenset[str]) -> list[str]:
+    """Remove the longest unused environments until the rest fits; return their names."""
+    places = sorted((p for p in venvs.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    sizes = {p: sum(f.lstat().st_size for f in p.rglob("*") if f.is_file()) for p in places}
+    removed: list[str] = []
+    for place in places:
+        if sum(sizes.values()) <= limit_bytes:
+            break
+        if place.name not in in_use:
+            shutil.rmtree(place)
+            removed.append(place.name)
+            del sizes[place]
+    return removed

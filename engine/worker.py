@@ -1,0 +1,251 @@
+"""Pull jobs from the Sentinel, run them, say how they ended. Never opens the catalog."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from anyio.abc import SocketStream, TaskGroup
+
+from casparian_flow import __version__
+from casparian_flow.errors import AdmissionError, CasparianError, ProtocolError
+from engine import venvs
+from engine.execution import Bench, run_dispatch
+from engine.guests import GuestSettings, WarmParent
+from engine.home import Home
+from engine.messages import (
+    Abort,
+    Conclude,
+    Dispatch,
+    EnvReady,
+    ErrorBody,
+    Heartbeat,
+    Identified,
+    Identify,
+    JobResult,
+    PrepareEnv,
+    pack,
+    parse,
+)
+from engine.parents import ParentPool
+from engine.protocol import Frame, FrameDecoder, Opcode
+from engine.sandbox import Wall, strongest_wall
+from engine.settings import Settings
+from gatekeeper.admission import verify_for_dispatch
+from gatekeeper.artifact import Artifact, make_artifact
+from gatekeeper.identity import load_trusted
+from gatekeeper.manifest import imported_modules
+
+logger = logging.getLogger(__name__)
+
+_READ_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An artifact whose environment stands here."""
+
+    artifact: Artifact
+    envelope: bytes
+    files: dict[str, str]
+    venv: Path
+    preload: tuple[str, ...]
+
+
+@dataclass
+class Worker:
+    """One worker process: its connection, its artifacts, its guests."""
+
+    home: Home
+    settings: Settings
+    name: str
+    wall: Wall
+    stream: SocketStream
+    installation: str = ""
+    prepared: dict[str, _Prepared] = field(default_factory=dict[str, _Prepared])
+    pool: ParentPool = field(default_factory=ParentPool)
+    held: dict[int, int] = field(default_factory=dict[int, int])
+    cancelled: dict[int, threading.Event] = field(default_factory=dict[int, threading.Event])
+    sending: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def serve(self) -> None:
+        """Work until the Sentinel closes the connection."""
+        await self._send(pack(Opcode.IDENTIFY, self._identify()))
+        decoder = FrameDecoder()
+        try:
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    try:
+                        chunk = await self.stream.receive(_READ_BYTES)
+                    except (anyio.EndOfStream, anyio.BrokenResourceError):
+                        break
+                    for frame in decoder.feed(chunk):
+                        self._take(frame, tasks)
+                for flag in self.cancelled.values():
+                    flag.set()
+                self.pool.close()
+                tasks.cancel_scope.cancel()
+        finally:
+            self.pool.close()
+
+    def _identify(self) -> Identify:
+        return Identify(
+            worker=self.name,
+            pid=os.getpid(),
+            release=__version__,
+            level=self.wall.level.value,
+            platform=f"{sys.platform}-{platform.machine()}",
+            python=f"{sys.version_info.major}.{sys.version_info.minor}",
+            credit=self.settings.parallel_guests,
+        )
+
+    def _take(self, frame: Frame, tasks: TaskGroup) -> None:
+        match frame.opcode:
+            case Opcode.IDENTIFY:
+                known = parse(frame, Identified)
+                self.installation = known.installation
+                tasks.start_soon(self._beat, known.heartbeat_s)
+            case Opcode.PREPARE_ENV:
+                tasks.start_soon(self._prepare, parse(frame, PrepareEnv))
+            case Opcode.DISPATCH:
+                dispatch = parse(frame, Dispatch)
+                for order in dispatch.jobs:
+                    self.held[order.job_id] = order.attempt
+                tasks.start_soon(self._run, dispatch)
+            case Opcode.ABORT:
+                for job_id in parse(frame, Abort).jobs:
+                    if job_id in self.cancelled:
+                        self.cancelled[job_id].set()
+            case Opcode.CONCLUDE:
+                logger.debug("conclusion recorded")
+            case Opcode.ERR:
+                error = parse(frame, ErrorBody)
+                logger.error("the Sentinel refused a frame", extra={"error": error.message})
+            case _:
+                raise ProtocolError(f"a worker is never sent {frame.opcode.name}")
+
+    async def _beat(self, every_s: float) -> None:
+        while True:
+            await anyio.sleep(every_s)
+            jobs = [[job_id, attempt] for job_id, attempt in self.held.items()]
+            await self._send(pack(Opcode.HEARTBEAT, Heartbeat(jobs=jobs)))
+
+    async def _prepare(self, order: PrepareEnv) -> None:
+        started = time.monotonic()
+        error: ErrorBody | None = None
+        try:
+            prepare = partial(self._prepare_blocking, order)
+            self.prepared[order.artifact_hash] = await anyio.to_thread.run_sync(prepare)
+        except CasparianError as problem:
+            error = ErrorBody(code=problem.code, message=problem.message, hint=problem.hint)
+        elapsed_ms = round((time.monotonic() - started) * 1000)
+        ready = EnvReady(artifact_hash=order.artifact_hash, error=error, elapsed_ms=elapsed_ms)
+        await self._send(pack(Opcode.ENV_READY, ready))
+
+    def _prepare_blocking(self, order: PrepareEnv) -> _Prepared:
+        files = {name: text.encode() for name, text in order.files.items()}
+        artifact = make_artifact(files, order.lockfile)
+        self._verify(artifact, order.envelope, order.artifact_hash)
+        place = venvs.ensure_environment(self.home.venvs, order.lockfile)
+        imports = sorted({name for text in order.files.values() for name in imported_modules(text)})
+        own = {Path(name).stem for name in order.files}
+        preload = tuple(name for name in ("pyarrow", *imports) if name not in own)
+        return _Prepared(artifact, order.envelope, dict(order.files), place, preload)
+
+    def _verify(self, artifact: Artifact, envelope: bytes, artifact_hash: str) -> None:
+        """Check signature and digests here too: the Sentinel's word is not enough."""
+        admission = verify_for_dispatch(
+            artifact,
+            envelope,
+            trusted=load_trusted(self.home.keys),
+            audience=self.installation,
+        )
+        if admission.artifact_hash != artifact_hash:
+            raise AdmissionError(f"artifact {artifact_hash[:12]} was announced, another came")
+
+    async def _run(self, dispatch: Dispatch) -> None:
+        flag = threading.Event()
+        for order in dispatch.jobs:
+            self.cancelled[order.job_id] = flag
+        try:
+            work = partial(self._run_blocking, dispatch, flag)
+            results = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+        finally:
+            for order in dispatch.jobs:
+                self.held.pop(order.job_id, None)
+                self.cancelled.pop(order.job_id, None)
+        await self._send(pack(Opcode.CONCLUDE, Conclude(results=results)))
+
+    def _run_blocking(self, dispatch: Dispatch, flag: threading.Event) -> list[JobResult]:
+        try:
+            prepared = self.prepared.get(dispatch.artifact_hash)
+            if prepared is None:
+                raise AdmissionError(f"artifact {dispatch.artifact_hash[:12]} was never prepared")
+            self._verify(prepared.artifact, prepared.envelope, dispatch.artifact_hash)
+            key = f"{prepared.venv.name}|{','.join(prepared.preload)}"
+            with self.pool.lend(key, partial(self._start_parent, prepared)) as parent:
+                return run_dispatch(self._bench(), dispatch, prepared.files, parent, flag)
+        except CasparianError as error:
+            body = ErrorBody(code=error.code, message=error.message, hint=error.hint)
+        except Exception as error:  # noqa: BLE001 - a job that broke the worker is told apart, not lost
+            logger.exception("a batch failed in the worker itself")
+            hint = f"The worker's log is in {self.home.logs}; then `casparian retry ID`."
+            body = ErrorBody(code="WORKER", message=f"{type(error).__name__}: {error}", hint=hint)
+        return [
+            JobResult(job_id=o.job_id, attempt=o.attempt, outcome="again", error=body)
+            for o in dispatch.jobs
+        ]
+
+    def _start_parent(self, prepared: _Prepared) -> WarmParent:
+        settings = GuestSettings(
+            memory_bytes=self.settings.guest_memory_mb << 20,
+            scratch_bytes=self.settings.scratch_mb << 20,
+        )
+        return WarmParent(
+            self.wall,
+            venv=prepared.venv,
+            spool=self.home.spool,
+            preload=prepared.preload,
+            settings=settings,
+        )
+
+    def _bench(self) -> Bench:
+        return Bench(
+            installation=self.installation,
+            worker=self.name,
+            lake=self.home.lake,
+            memfd_limit=self.settings.memfd_limit_mb << 20,
+            snapshot_limit=self.settings.snapshot_limit_mb << 20,
+            timeout=timedelta(seconds=self.settings.job_timeout_s),
+            max_rows=self.settings.max_rows_per_job,
+            max_bytes=self.settings.max_bytes_per_job,
+        )
+
+    async def _send(self, data: bytes) -> None:
+        async with self.sending:
+            await self.stream.send(data)
+
+
+async def work(home: Home, settings: Settings, name: str) -> None:
+    """Connect to the Sentinel of `home` and work until it goes away.
+
+    Raises:
+        SandboxError: no wall can be built here.
+    """
+    find_wall: Callable[[], Wall] = partial(
+        strongest_wall, allow_unconfined=settings.allow_unconfined
+    )
+    wall = await anyio.to_thread.run_sync(find_wall)
+    async with await anyio.connect_unix(home.sentinel_socket) as stream:
+        await Worker(home, settings, name, wall, stream).serve()
