@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import secrets
 import shutil
 import socket
@@ -117,3 +118,8 @@ def _answer(connection: socket.socket) -> Deployed:
                 error = parse(frame, ErrorBody)
                 raise error_from_code(error.code, error.message, error.hint)
     raise EngineUnavailable("the Sentinel closed the connection without an answer")
+
+
+def who() -> str:
+    """The operator's name, as the machine knows it."""
+    return getpass.getuser()

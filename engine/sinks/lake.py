@@ -22,7 +22,7 @@ from engine.sinks.stamping import stamp, stamped_schema
 _ROW_GROUP_ROWS = 1 << 20
 _ROW_GROUP_BYTES = 64 << 20
 _LEDGER = "_ledger"
-_QUARANTINE_SCHEMA = pa.schema(
+QUARANTINE_SCHEMA = pa.schema(
     [("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string()), ("cut", pa.bool_())]
 )
 
@@ -71,9 +71,9 @@ class Staging:
         columns = list(zip(*records, strict=True))
         arrays = [
             pa.array(column, kind)
-            for column, kind in zip(columns, _QUARANTINE_SCHEMA.types, strict=True)
+            for column, kind in zip(columns, QUARANTINE_SCHEMA.types, strict=True)
         ]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=_QUARANTINE_SCHEMA)
+        batch = pa.RecordBatch.from_arrays(arrays, schema=QUARANTINE_SCHEMA)
         self.write(topic + QUARANTINE_SUFFIX, batch)
         self.quarantined += len(records)
 

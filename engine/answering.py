@@ -1,0 +1,257 @@
+"""Answer one SQL question inside the wall: parse, prove, run, cap, say.
+
+Runs as a script, confined like a guest: base interpreter, no site, one inherited socket. Uses
+`casparian_flow` and, after confinement, the host's own duckdb and pyarrow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+_ALLOWED_NODES = frozenset(
+    """SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE
+    BASE_TABLE SUBQUERY JOIN EMPTY EXPRESSION_LIST PIVOT TABLE_FUNCTION
+    LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER ORDER_MODIFIER DISTINCT_MODIFIER
+    ORDER_DEFAULT ASCENDING DESCENDING""".split()
+)
+_ALLOWED_CLASSES = frozenset(
+    """AGGREGATE CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION LAMBDA
+    LAMBDA_REF OPERATOR POSITIONAL_REFERENCE STAR SUBQUERY WINDOW BETWEEN TYPE""".split()
+)
+_TABLE_FUNCTIONS = frozenset(("range", "generate_series", "unnest"))
+_DENIED_FUNCTIONS = frozenset(
+    """getenv getvariable current_setting set_config nextval currval setseed write_log
+    read_text read_blob read_csv read_json read_parquet glob query query_table sniff_csv
+    which_secret pg_read_file current_query add_parquet_key parse_duckdb_log_message
+    in_search_path txid_current""".split()
+)
+_DENIED_PREFIXES = ("duckdb_", "pragma_", "read_", "parquet_", "pg_", "__internal", "storage_")
+
+
+_DUCKDB_LOOKS_AT = ("/proc/self/cgroup", "/proc/stat", "/proc/meminfo")
+"""Sizes of the machine; without the first, DuckDB 2.0 does not start."""
+
+
+class Refused(Exception):
+    """The statement is not one that may run; the text says why."""
+
+
+def main() -> None:
+    """Serve one question on the inherited socket."""
+    _load_own_package()
+    from casparian_flow import confine, link
+    from casparian_flow.link import Kind
+
+    fd = int(sys.argv[1])
+    frame = link.receive(fd)
+    if frame is None:
+        return
+    setup = frame.json()
+    try:
+        if not setup["unconfined"]:
+            limits = cast("dict[str, int]", setup["limits"])
+            confine.limit_resources(confine.Limits(**limits))
+            if setup["user"] is not None:
+                confine.drop_user(*cast("list[int]", setup["user"]))
+            confine.forbid_new_privileges()
+            confine.restrict_files(
+                readable=[*cast("list[str]", setup["readable"]), *_DUCKDB_LOOKS_AT],
+                writable=[*cast("list[str]", setup["scratch"]), "/dev/null"],
+            )
+            confine.restrict_calls(may_fork=False)
+        sys.path.extend(cast("list[str]", setup["site_packages"]))
+        answer = _answer(cast("dict[str, Any]", setup["question"]))
+    except Refused as error:
+        answer = {"refused": str(error)}
+    except MemoryError:
+        answer = {"failed": "the query needs more memory than it may have"}
+    except Exception as error:  # noqa: BLE001 - whatever the database says goes to the asker
+        answer = {"failed": f"{type(error).__name__}: {error}"[:4000]}
+    link.send_json(fd, Kind.CLOSED, answer)
+
+
+def _load_own_package() -> None:
+    folder = sys.argv[2]
+    spec = importlib.util.spec_from_file_location(
+        "casparian_flow",
+        os.path.join(folder, "__init__.py"),  # noqa: PTH118 - pathlib is slow to import
+        submodule_search_locations=[folder],
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(folder)
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["casparian_flow"] = package
+    spec.loader.exec_module(package)
+
+
+def _answer(question: dict[str, Any]) -> dict[str, object]:
+    import duckdb
+
+    started = time.monotonic()
+    connection = duckdb.connect(":memory:", config={"threads": "2"})
+    for setting in (
+        f"SET temp_directory = '{_plain(question['scratch'])}'",
+        "SET enable_external_access = false",
+        "SET python_enable_replacements = false",
+        "SET autoinstall_known_extensions = false",
+        "SET autoload_known_extensions = false",
+        f"SET memory_limit = '{int(question['memory_mb'])}MB'",
+    ):
+        connection.execute(setting)
+    sql = str(question["sql"])
+    used = prove(connection, sql, frozenset(question["tables"]))
+    for table in used:
+        connection.register(table, _dataset(question["tables"][table]))
+    connection.execute("SET lock_configuration = true")
+    cursor = connection.execute(sql)
+    columns = [(str(name), str(kind)) for name, kind, *_ in cursor.description]
+    skipped = int(question["offset"])
+    while skipped > 0 and (gone := cursor.fetchmany(min(skipped, 10_000))):
+        skipped -= len(gone)
+    rows, truncated = _capped(cursor, question)
+    return {
+        "columns": [name for name, _ in columns],
+        "types": [kind for _, kind in columns],
+        "rows": rows,
+        "truncated": truncated,
+        "tables": sorted(used),
+        "elapsed_ms": round((time.monotonic() - started) * 1000),
+    }
+
+
+def _plain(path: str) -> str:
+    if "'" in path:
+        raise Refused("the scratch folder's name holds a quote")
+    return path
+
+
+def _dataset(table: dict[str, Any]) -> object:
+    import base64
+
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(table["schema"])))
+    if not table["files"]:
+        return schema.empty_table()
+    return ds.dataset(table["files"], schema=schema, format="parquet")
+
+
+def _capped(cursor: Any, question: dict[str, Any]) -> tuple[list[list[object]], bool]:
+    rows: list[list[object]] = []
+    room = int(question["max_bytes"])
+    while True:
+        chunk = cursor.fetchmany(100)
+        if not chunk:
+            return rows, False
+        for record in chunk:
+            row = [_cell(value, int(question["max_cell"])) for value in record]
+            room -= sum(len(str(value)) + 1 for value in row)
+            if len(rows) >= int(question["max_rows"]) or (room < 0 and rows):
+                return rows, True
+            rows.append(row)
+
+
+def _cell(value: object, most: int) -> object:
+    """JSON numbers, booleans and null as they are; everything else as text, capped."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -(2**53) < value < 2**53:
+        return value
+    if isinstance(value, float) and value == value and abs(value) != float("inf"):  # noqa: PLR0124 - NaN
+        return value
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def prove(connection: Any, sql: str, tables: frozenset[str]) -> set[str]:
+    """The tables a statement reads; refuses all but one SELECT over known tables.
+
+    Judged by DuckDB's own parse tree, because statement types lie: a WITH clause can hold an
+    INSERT and still be called SELECT.
+    """
+    import json
+
+    tree = json.loads(
+        connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0]
+    )
+    if tree.get("error"):
+        raise Refused(str(tree.get("error_message") or "only one SELECT statement is allowed"))
+    statements = tree.get("statements", [])
+    if len(statements) != 1:
+        raise Refused(f"{len(statements)} statements; only one SELECT is allowed")
+    lower = {name.lower(): name for name in tables}
+    ctes = {name.lower() for name in _cte_names(statements)}
+    used: set[str] = set()
+    for node in _nodes(statements):
+        _judge(node)
+        if node.get("type") == "BASE_TABLE":
+            name = str(node.get("table_name"))
+            if node.get("schema_name") or node.get("catalog_name"):
+                raise Refused(f"table {name} with a schema; name the topic alone")
+            if name.lower() in lower:
+                used.add(lower[name.lower()])
+            elif name.lower() not in ctes:
+                raise Refused(_unknown_table(name, tables))
+    return used
+
+
+def _unknown_table(name: str, tables: frozenset[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, sorted(tables), n=3, cutoff=0.5)
+    known = ", ".join(near or sorted(tables)[:10]) or "none yet"
+    return f"no table {name!r}; {'did you mean' if near else 'there are'}: {known}"
+
+
+def _judge(node: dict[str, Any]) -> None:
+    kind, expression = node.get("type"), node.get("class")
+    if expression is not None:
+        if expression not in _ALLOWED_CLASSES:
+            raise Refused(f"a {expression} expression is not allowed")
+        if expression in ("FUNCTION", "WINDOW", "AGGREGATE"):
+            _judge_function(str(node.get("function_name", "")))
+    elif kind == "TABLE_FUNCTION":
+        function = cast("dict[str, Any]", node.get("function") or {})
+        name = str(function.get("function_name", "")).lower()
+        if name not in _TABLE_FUNCTIONS:
+            raise Refused(f"table function {name or '?'} is not allowed; query topics by name")
+    elif isinstance(kind, str) and kind not in _ALLOWED_NODES:
+        raise Refused(f"a {kind} node is not allowed; write one SELECT")
+
+
+def _judge_function(name: str) -> None:
+    lowered = name.lower()
+    if lowered in _TABLE_FUNCTIONS:
+        return
+    if lowered in _DENIED_FUNCTIONS or lowered.startswith(_DENIED_PREFIXES):
+        raise Refused(f"function {name} is not allowed")
+
+
+def _cte_names(tree: object) -> Iterator[str]:
+    for node in _nodes(tree):
+        entries = cast("dict[str, Any]", node.get("cte_map") or {}).get("map", [])
+        for entry in entries:
+            yield str(entry.get("key"))
+        if node.get("type") in ("CTE_NODE", "RECURSIVE_CTE_NODE"):
+            yield str(node.get("cte_name"))
+
+
+def _nodes(tree: object) -> Iterator[dict[str, Any]]:
+    stack = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            yield cast("dict[str, Any]", item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+if __name__ == "__main__":
+    main()

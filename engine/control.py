@@ -1,0 +1,171 @@
+"""Carry service calls between a door and its engine: versioned JSON lines over a unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from casparian_flow.errors import EngineUnavailable, ProtocolError, error_from_code
+from engine.home import Home
+
+VERSION = 1
+MAX_LINE_BYTES = 64 << 20
+_START_TIMEOUT_S = 30
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much is done, of how much (0: unknown)."""
+
+
+def ignore_progress(_what: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, for the audit log; a door states it, the model cannot."""
+
+    door: str
+    """`cli`, `mcp` or `page`."""
+    person: str
+
+
+def request_line(method: str, params: Mapping[str, object], caller: Caller) -> bytes:
+    """One call as it travels."""
+    call = {
+        "v": VERSION,
+        "method": method,
+        "params": params,
+        "door": caller.door,
+        "person": caller.person,
+    }
+    return json.dumps(call, separators=(",", ":")).encode() + b"\n"
+
+
+def read_request(line: bytes) -> tuple[str, dict[str, object], Caller]:
+    """Read a call.
+
+    Raises:
+        ProtocolError: not JSON, another version, or not the shape of a call.
+    """
+    try:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("a call that is not JSON") from error
+    call = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    if call.get("v") != VERSION:
+        raise ProtocolError(f"control version {call.get('v')!r}, this engine speaks {VERSION}")
+    method, params = call.get("method"), call.get("params")
+    if not isinstance(method, str) or not isinstance(params, dict):
+        raise ProtocolError("a call without method or params")
+    caller = Caller(str(call.get("door"))[:20], str(call.get("person"))[:200])
+    return method, cast("dict[str, object]", params), caller
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A door's way to the engine of one home; starts one when there is none."""
+
+    home: Home
+    caller: Caller
+    start_command: tuple[str, ...]
+    """Starts an engine for this home in the background."""
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        progress: Progress = ignore_progress,
+    ) -> dict[str, object]:
+        """Ask the engine; return its result.
+
+        Raises:
+            CasparianError: whatever the engine answered with.
+            EngineUnavailable: none could be reached or started.
+        """
+        for attempt in (1, 2):
+            with self._connected() as connection:
+                connection.sendall(request_line(method, params or {}, self.caller))
+                answer = _read_answer(connection, progress)
+            if answer is not None:
+                return answer
+            if attempt == 1:
+                continue  # the engine was on its way out: the next one answers
+        raise EngineUnavailable("the engine closed the connection without an answer")
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[socket.socket]:
+        connection = self._try_connect()
+        if connection is None:
+            connection = self._start_and_connect()
+        with connection:
+            yield connection
+
+    def is_running(self) -> bool:
+        """Whether an engine answers now."""
+        connection = self._try_connect()
+        if connection is not None:
+            connection.close()
+        return connection is not None
+
+    def _try_connect(self) -> socket.socket | None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(self.home.engine_socket))
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
+    def _start_and_connect(self) -> socket.socket:
+        log = self.home.logs / "engine-start.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*self.start_command],
+                env={**os.environ, "CASPARIAN_HOME": str(self.home.root)},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        pause = 0.02
+        while time.monotonic() < deadline:
+            connection = self._try_connect()
+            if connection is not None:
+                return connection
+            if process.poll() not in (None, 0):
+                break
+            time.sleep(pause)
+        said = log.read_text("utf-8", "replace").strip()[-1500:]
+        raise EngineUnavailable(f"no engine came up for {self.home.root}: {said or 'it said nothing'}")
+
+
+def _read_answer(connection: socket.socket, progress: Progress) -> dict[str, object] | None:
+    with connection.makefile("rb") as lines:
+        while line := lines.readline(MAX_LINE_BYTES):
+            answer = cast("dict[str, object]", json.loads(line))
+            if "progress" in answer:
+                what, done, total = cast("list[object]", answer["progress"])
+                progress(str(what), int(str(done)), int(str(total)))
+            elif "error" in answer:
+                error = cast("dict[str, str]", answer["error"])
+                raise error_from_code(error["code"], error["message"], error["hint"])
+            else:
+                return cast("dict[str, object]", answer["result"])
+    return None
+
+
+def default_start_command() -> tuple[str, ...]:
+    """The `casparian` script beside this interpreter, asked to start in the background."""
+    return (str(Path(sys.executable).parent / "casparian"), "start", "--background")

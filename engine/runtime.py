@@ -1,0 +1,311 @@
+"""Build the engine of one home from its parts, and run it until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import anyio.from_thread
+import anyio.lowlevel
+import anyio.to_thread
+
+from casparian_flow.errors import CasparianError, ConfigError, ProtocolError
+from engine import queue, watching
+from engine.architect import Gate
+from engine.control import MAX_LINE_BYTES, read_request
+from engine.database import Catalog, open_catalog
+from engine.home import Home
+from engine.house import Changes, House
+from engine.scanning import Scanner
+from engine.sentinel import Sentinel, SentinelSettings, is_own_user
+from engine.service.calls import perform
+from engine.settings import Settings
+from engine.sinks.lake import sweep_orphans
+from engine.trials import Trials
+from gatekeeper.identity import load_or_create_key, load_trusted
+
+logger = logging.getLogger(__name__)
+
+Page = Callable[[House], Awaitable[None]]
+"""Serves the approval page until cancelled."""
+
+
+@dataclass
+class _Engine:
+    """The moving parts, for the tasks that share them."""
+
+    home: Home
+    settings: Settings
+    catalog: Catalog
+    changes: Changes
+    stopping: anyio.Event
+    sentinel: Sentinel
+    calls: int = 0
+    last_used: float = field(default_factory=time.monotonic)
+    limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(64))
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """What a door adds to the engine it starts: the local approval page."""
+
+    serve: Page
+    url: Callable[[int], str | None]
+
+
+async def run_engine(
+    home: Home, settings: Settings, *, companion: Companion | None, leaves_when_idle: bool
+) -> None:
+    """Be the engine of `home` until stopped, signalled or idle.
+
+    Raises:
+        ConfigError: another engine has this home, or a socket cannot be made.
+    """
+    with _only_engine(home):
+        _clear(home)
+        load_or_create_key(home.keys)
+        catalog = open_catalog(home.catalog)
+        try:
+            await _run(home, settings, catalog, companion, leaves_when_idle=leaves_when_idle)
+        finally:
+            catalog.close()
+
+
+@contextmanager
+def _only_engine(home: Home) -> Iterator[None]:
+    with home.lock.open("a+b") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"an engine runs for {home.root} already",
+                hint="Use it, or end it first: `casparian stop`.",
+            ) from error
+        yield
+
+
+def _clear(home: Home) -> None:
+    """Remove what an engine that was killed left: sockets, snapshots, unlisted outputs."""
+    for path in (home.engine_socket, home.sentinel_socket):
+        path.unlink(missing_ok=True)
+    for entry in home.spool.iterdir():
+        shutil.rmtree(entry, ignore_errors=True)
+    for entry in home.venvs.glob(".building-*"):
+        shutil.rmtree(entry, ignore_errors=True)
+    swept = sweep_orphans(home.lake)
+    if swept:
+        logger.info("orphans removed", extra={"files": swept})
+
+
+async def _run(
+    home: Home,
+    settings: Settings,
+    catalog: Catalog,
+    companion: Companion | None,
+    *,
+    leaves_when_idle: bool,
+) -> None:
+    changes, stopping = Changes(), anyio.Event()
+    sentinel = Sentinel(
+        catalog=catalog,
+        settings=SentinelSettings(
+            lease=settings.lease,
+            batch_files=settings.batch_files,
+            max_attempts=settings.max_attempts,
+            retry_delay=timedelta(seconds=settings.retry_delay_s),
+        ),
+        gate=lambda: Gate(trusted=load_trusted(home.keys), audience=catalog.installation_id),
+        on_change=changes.announce,
+    )
+    engine = _Engine(home, settings, catalog, changes, stopping, sentinel)
+    token = anyio.lowlevel.current_token()
+
+    def from_thread(work: Callable[[], object]) -> None:
+        anyio.from_thread.run_sync(work, token=token)
+
+    scanner = Scanner(catalog, on_jobs=partial(from_thread, sentinel.wake))
+    house = House(
+        catalog=catalog,
+        home=home,
+        settings=settings,
+        scanner=scanner,
+        trials=Trials(),
+        changes=changes,
+        wake=partial(from_thread, sentinel.wake),
+        abort=lambda jobs: anyio.from_thread.run(sentinel.abort, jobs, token=token),
+        page_url=companion.url if companion else lambda _number: None,
+        stop=partial(from_thread, stopping.set),
+    )
+    try:
+        async with anyio.create_task_group() as tasks:
+            sentinel_listener = await _listen(home.sentinel_socket)
+            engine_listener = await _listen(home.engine_socket)
+            tasks.start_soon(sentinel.serve, sentinel_listener)
+            tasks.start_soon(_serve_doors, engine, house, engine_listener)
+            tasks.start_soon(_keep_worker, engine)
+            tasks.start_soon(watching.watch, house)
+            tasks.start_soon(_stop_on_signal, stopping)
+            if companion is not None:
+                tasks.start_soon(companion.serve, house)
+            if leaves_when_idle:
+                tasks.start_soon(_leave_when_idle, engine, house)
+            await stopping.wait()
+            tasks.cancel_scope.cancel()
+    finally:
+        house.trials.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(scanner.close)
+        for path in (home.engine_socket, home.sentinel_socket):
+            path.unlink(missing_ok=True)
+
+
+async def _listen(path: Path) -> anyio.abc.Listener[anyio.abc.SocketStream]:
+    try:
+        return await anyio.create_unix_listener(path, mode=0o600)
+    except OSError as error:
+        why = "its name is too long" if error.errno == errno.ENAMETOOLONG else error.strerror
+        raise ConfigError(
+            f"the socket {path} cannot be made: {why}",
+            hint="Set XDG_RUNTIME_DIR to a short path of your own.",
+        ) from error
+
+
+async def _stop_on_signal(stopping: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for _ in signals:
+            stopping.set()
+            return
+
+
+async def _leave_when_idle(engine: _Engine, house: House) -> None:
+    """End a detached engine that watches nothing, serves nobody and has nothing to do."""
+    while True:
+        await anyio.sleep(min(30, engine.settings.idle_exit_s))
+        idle_s = time.monotonic() - engine.last_used
+        if engine.calls or idle_s < engine.settings.idle_exit_s:
+            continue
+        if await anyio.to_thread.run_sync(partial(_is_idle, house)):
+            engine.stopping.set()
+            return
+
+
+def _is_idle(house: House) -> bool:
+    with house.catalog.reading() as session:
+        busy = not queue.is_idle(session) or watching.watched_roots(session)
+    return not busy and house.scanner.is_idle and house.trials.is_idle
+
+
+async def _keep_worker(engine: _Engine) -> None:
+    """Run the local worker as a process of its own; start it again when it ends."""
+    pause = 0.2
+    while True:
+        started = time.monotonic()
+        process = _start_worker(engine.home)
+        try:
+            await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+        logger.warning("worker ended", extra={"status": process.returncode})
+        pause = 0.2 if time.monotonic() - started > 10 else min(30, pause * 2)
+        await anyio.sleep(pause)
+
+
+def _start_worker(home: Home) -> subprocess.Popen[bytes]:
+    with (home.logs / "worker.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", "from engine.workshop import main; main()"],
+            env={**os.environ, "CASPARIAN_HOME": str(home.root)},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+async def _serve_doors(
+    engine: _Engine, house: House, listener: anyio.abc.Listener[anyio.abc.SocketStream]
+) -> None:
+    async def connection(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            if is_own_user(stream):
+                await _serve_door(engine, house, stream)
+
+    await listener.serve(connection)
+
+
+async def _serve_door(engine: _Engine, house: House, stream: anyio.abc.SocketStream) -> None:
+    """Answer calls on one connection, one at a time."""
+    buffer = bytearray()
+    while True:
+        try:
+            buffer += await stream.receive(1 << 16)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return
+        if len(buffer) > MAX_LINE_BYTES:
+            return
+        while (end := buffer.find(b"\n")) >= 0:
+            line = bytes(buffer[:end])
+            del buffer[: end + 1]
+            engine.calls += 1
+            try:
+                answer = await _answer(engine, house, line, stream)
+                await stream.send(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return
+            finally:
+                engine.calls -= 1
+                engine.last_used = time.monotonic()
+
+
+async def _answer(
+    engine: _Engine, house: House, line: bytes, stream: anyio.abc.SocketStream
+) -> dict[str, object]:
+    shown: list[tuple[str, int, int]] = []
+
+    async def report(what: str, done: int, total: int) -> None:
+        if shown and shown[-1] == (what, done, total):
+            return
+        shown.append((what, done, total))
+        text = json.dumps({"progress": [what, done, total]}).encode()
+        await stream.send(text + b"\n")
+
+    def progress(what: str, done: int, total: int) -> None:
+        anyio.from_thread.run(report, what, done, total)
+
+    try:
+        method, params, caller = read_request(line)
+        work = partial(perform, house, caller, method, params, progress=progress)
+        result = await anyio.to_thread.run_sync(
+            work, limiter=engine.limiter, abandon_on_cancel=True
+        )
+    except CasparianError as error:
+        return _failure(error.code, error.message, error.hint)
+    except (ProtocolError, anyio.BrokenResourceError) as error:
+        return _failure("PROTOCOL", str(error), "")
+    except Exception as error:  # noqa: BLE001 - one broken call must not take the engine down
+        logger.exception("a call failed in the engine itself")
+        hint = f"This is a defect; the engine's log is in {house.home.logs}."
+        return _failure("INTERNAL", f"{type(error).__name__}: {error}", hint)
+    return {"result": result.model_dump(mode="json")}
+
+
+def _failure(code: str, message: str, hint: str) -> dict[str, object]:
+    return {"error": {"code": code, "message": message, "hint": hint}}

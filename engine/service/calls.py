@@ -1,0 +1,117 @@
+"""The list of use cases by name, and who may call which."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from casparian_flow.errors import ConfigError, NotFound
+from engine.control import Caller, Progress
+from engine.house import House
+from engine.service import (
+    checking,
+    datasets,
+    drafts,
+    explaining,
+    jobs,
+    lineage,
+    overview,
+    plugins,
+    publishing,
+    sources,
+)
+from engine.service.results import Done, Result
+
+_UseCase = Callable[..., Result]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A use case and what it needs of its caller."""
+
+    run: _UseCase
+    writes: bool = False
+
+
+def stop(house: House, _caller: Caller) -> Done:
+    """End the engine; what runs is taken up at its next start."""
+    house.stop()
+    return Done(summary="The engine stops.")
+
+
+CALLS: Mapping[str, _Call] = {
+    "get_overview": _Call(overview.get_overview),
+    "find_files": _Call(overview.find_files),
+    "grant": _Call(sources.grant, writes=True),
+    "sources": _Call(sources.sources),
+    "remove_source": _Call(sources.remove_source, writes=True),
+    "scan": _Call(sources.scan, writes=True),
+    "preview_file": _Call(drafts.preview_file),
+    "draft_plugin": _Call(drafts.draft_plugin, writes=True),
+    "validate_plugin": _Call(drafts.validate_plugin, writes=True),
+    "publish_plugin": _Call(publishing.publish_plugin, writes=True),
+    "approvals": _Call(publishing.approvals),
+    "approve": _Call(publishing.approve, writes=True),
+    "decline": _Call(publishing.decline, writes=True),
+    "retire": _Call(publishing.retire, writes=True),
+    "get_plugins": _Call(plugins.get_plugins),
+    "run_job": _Call(jobs.run_job, writes=True),
+    "get_jobs": _Call(jobs.get_jobs),
+    "cancel_job": _Call(jobs.cancel_job, writes=True),
+    "retry_job": _Call(jobs.retry_job, writes=True),
+    "get_datasets": _Call(datasets.get_datasets),
+    "query": _Call(datasets.query),
+    "query_lineage": _Call(lineage.query_lineage),
+    "explain": _Call(explaining.explain),
+    "verify": _Call(checking.verify),
+    "doctor": _Call(checking.doctor),
+    "stop": _Call(stop),
+}
+
+
+def perform(
+    house: House,
+    caller: Caller,
+    method: str,
+    params: Mapping[str, object],
+    *,
+    progress: Progress,
+) -> Result:
+    """Run a use case with arguments from a wire.
+
+    Raises:
+        NotFound: no use case has this name.
+        ConfigError: an argument is unknown, missing or of the wrong type; or this is read-only.
+        CasparianError: whatever the use case says.
+    """
+    call = CALLS.get(method)
+    if call is None:
+        raise NotFound(f"no use case {method!r}", hint="Door and engine differ in version?")
+    if call.writes and house.settings.read_only:
+        raise ConfigError(
+            f"{method} is not available: this installation is read-only",
+            hint="An operator sets read_only = false in config.toml.",
+        )
+    arguments = dict(params)
+    if "progress" in inspect.signature(call.run).parameters:
+        if "progress" in arguments:
+            raise ConfigError("progress is not an argument of a call")
+        arguments["progress"] = progress
+    try:
+        return _checked(method)(house, caller, **arguments)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "arguments"
+        raise ConfigError(f"{method}: {name}: {first['msg']}") from error
+
+
+@cache
+def _checked(method: str) -> _UseCase:
+    """The use case with its arguments checked against its annotations."""
+    config = ConfigDict(arbitrary_types_allowed=True)
+    return cast("_UseCase", validate_call(config=config)(CALLS[method].run))

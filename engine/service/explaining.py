@@ -1,0 +1,179 @@
+"""Say why something failed, is missing or waits, with the evidence and the call that mends it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import CasparianError, NotFound, NotGranted
+from engine.control import Caller
+from engine.house import House
+from engine.listing import display
+from engine.models import (
+    FileLocation,
+    JobOutput,
+    JobStatus,
+    LocationState,
+    PluginManifest,
+    ProcessingJob,
+    SourceRoot,
+)
+from engine.service.datasets import describe, topics
+from engine.service.names import (
+    containing_root,
+    find_file,
+    full_name,
+    job_number,
+    live_roots,
+    resolve,
+    sentence,
+)
+from engine.service.results import Explanation
+from engine.tagger import rules_of
+
+
+def explain(house: House, _caller: Caller, *, subject: str) -> Explanation:
+    """Why a job failed, a file gave no rows, or a file is not known at all."""
+    with house.catalog.reading() as session:
+        if re.fullmatch(r"job-\d+", subject.strip()):
+            return _job(session, job_number(subject))
+        if subject in topics(session):
+            return _topic(session, subject)
+        try:
+            location, root = find_file(session, subject)
+        except NotGranted as error:
+            return _told(subject, "not granted", [error.message], [error.hint])
+        except NotFound as error:
+            return _unknown(session, subject, error)
+        return _file(session, location, root)
+
+
+def _told(subject: str, verdict: str, evidence: list[str], steps: list[str]) -> Explanation:
+    first = evidence[0] if evidence else ""
+    return Explanation(
+        summary=f"{subject}: {verdict}. {first}".strip(),
+        subject=subject,
+        verdict=verdict,
+        evidence=evidence,
+        next_steps=steps,
+    )
+
+
+def _job(session: Session, number: int) -> Explanation:
+    job = session.get(ProcessingJob, number)
+    if job is None:
+        raise NotFound(f"no job-{number}", hint="List jobs: `casparian jobs`.")
+    manifest = session.get_one(PluginManifest, job.manifest_id)
+    location = session.get_one(FileLocation, job.location_id)
+    root = session.get_one(SourceRoot, location.root_id)
+    name = f"job-{number}"
+    evidence = [
+        f"{name} runs {manifest.name}@{manifest.version} over {full_name(location, root)}:"
+        f" {job.status.value.lower()}, attempt {job.attempt}, {job.failures} failed before."
+    ]
+    if job.error_text:
+        evidence.insert(0, f"{job.error_code or 'ERROR'}: {job.error_text}")
+    if job.log:
+        evidence.append("Its log ends: " + display(job.log.strip()[-400:].encode()))
+    steps = {
+        JobStatus.FAILED: [job.error_hint or "", f'retry_job(jobs=["{name}"])'],
+        JobStatus.CANCELLED: [f'retry_job(jobs=["{name}"])'],
+        JobStatus.WAITING: [f'get_jobs(jobs=["{name}"], wait_s=20)'],
+        JobStatus.RUNNING: [f'get_jobs(jobs=["{name}"], wait_s=20)'],
+        JobStatus.SUPERSEDED: [f'get_jobs(file="file-{location.id}")'],
+        JobStatus.DONE: [f'query_lineage(target={{"job": "{name}"}})'],
+    }[job.status]
+    return _told(name, job.status.value.lower(), evidence, [step for step in steps if step])
+
+
+def _unknown(session: Session, subject: str, error: CasparianError) -> Explanation:
+    roots = [display(root.path) for root in live_roots(session)]
+    if not subject.startswith(("/", "~")):
+        return _told(subject, "unknown", [error.message], [error.hint])
+    path = resolve(subject)
+    if not path.is_absolute() or not _exists(path):
+        why = f"There is no such file; granted folders: {', '.join(roots) or 'none'}."
+        return _told(subject, "never seen", [why], ["check the path"])
+    root = containing_root(session, path)
+    evidence = [
+        f"It lies in the granted folder {display(root.path)}, but the last scan did not see it:"
+        " it is newer, or in a hidden folder, or not a regular file."
+    ]
+    if root.scanned:
+        evidence.append(f"Last scan: {root.scanned.isoformat()}.")
+    return _told(subject, "never seen", evidence, ["scan(...) its source again"])
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _file(session: Session, location: FileLocation, root: SourceRoot) -> Explanation:
+    name = full_name(location, root)
+    short = f"file-{location.id}"
+    if location.state is LocationState.DELETED:
+        kept = "kept" if root.on_delete.value == "KEEP" else "left out of the current view"
+        return _told(name, "deleted", [f"It is gone; its rows are {kept}."], [])
+    if location.state is LocationState.UNREADABLE:
+        why = location.problem or "it could not be read"
+        return _told(name, "unreadable", [why], ["make it readable", "scan(...) its source"])
+    tags = rules_of(session, root.id).tags(location.path)
+    if not tags:
+        why = "No routing rule matches its path, so no plugin reads it."
+        return _told(name, "unrouted", [why], [f'preview_file(file="{short}")'])
+    if location.version_id is None:
+        why = "It matches a rule but has not been hashed yet."
+        return _told(name, "waiting", [why], ["scan(...) its source"])
+    jobs = list(
+        session.scalars(
+            select(ProcessingJob)
+            .where(ProcessingJob.location_id == location.id)
+            .order_by(ProcessingJob.id.desc())
+            .limit(20)
+        )
+    )
+    if not jobs:
+        why = f"It has the tags {', '.join(tags)}, but no active plugin subscribes to them."
+        return _told(name, "unsubscribed", [why], ["get_plugins()"])
+    return _by_jobs(session, name, location, jobs)
+
+
+def _by_jobs(
+    session: Session, name: str, location: FileLocation, jobs: list[ProcessingJob]
+) -> Explanation:
+    newest = jobs[0]
+    evidence: list[str] = []
+    for job in jobs[:5]:
+        rows = session.scalar(
+            select(func.coalesce(func.sum(JobOutput.rows), 0)).where(JobOutput.job_id == job.id)
+        )
+        what = f"job-{job.id}: {job.status.value.lower()}, {sentence(rows or 0, 'row')}"
+        if job.quarantined:
+            what += f", {sentence(job.quarantined, 'record')} quarantined"
+        if job.error_text:
+            what += f", {job.error_code}: {job.error_text[:300]}"
+        evidence.append(what + ".")
+    if newest.file_version_id != location.version_id:
+        evidence.append("Its newest content has not been processed.")
+    verdict = newest.status.value.lower()
+    if newest.status is JobStatus.DONE and newest.quarantined:
+        verdict = "partly quarantined"
+    return _told(name, verdict, evidence, [f'explain(subject="job-{newest.id}")'])
+
+
+def _topic(session: Session, topic: str) -> Explanation:
+    dataset = describe(session, topic)
+    evidence = [
+        f"{dataset.files_seen} files match, {dataset.files_read} are read,"
+        f" {dataset.files_failed} failed, {dataset.files_pending} pending,"
+        f" {dataset.quarantined} records quarantined; newest data {dataset.newest}."
+    ]
+    is_whole = not dataset.files_failed and not dataset.files_pending
+    steps = [] if is_whole else [f'get_jobs(state="failed", plugin="{dataset.plugin}")']
+    return _told(topic, "complete" if is_whole else "incomplete", evidence, steps)

@@ -1,0 +1,354 @@
+"""Look at jobs, run plugins over files, cancel and retry."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import ConfigError, NotFound
+from engine import audit, queue, reprocess
+from engine.control import Caller, Progress
+from engine.house import House
+from engine.listing import absolute, display
+from engine.models import (
+    FileLocation,
+
+    JobOutput,
+    JobStatus,
+    PluginManifest,
+    PluginStatus,
+    ProcessingJob,
+    Reprocess,
+    SourceRoot,
+)
+from engine.service.names import find_file, find_plugin, job_number, live_roots, sentence
+from engine.service.paging import cursor_for, offset_of
+from engine.service.results import Job, JobError, Jobs, RunResult, States
+
+_Row = tuple[ProcessingJob, PluginManifest, FileLocation, SourceRoot]
+_OPEN = (JobStatus.WAITING, JobStatus.RUNNING)
+
+
+def get_jobs(
+    house: House,
+    _caller: Caller,
+    *,
+    jobs: list[str] | None = None,
+    state: str | None = None,
+    plugin: str | None = None,
+    file: str | None = None,
+    since: str | None = None,
+    include: list[str] | None = None,
+    wait_s: float = 0,
+    cursor: str | None = None,
+    limit: int = 20,
+    progress: Progress,
+) -> Jobs:
+    """Jobs, newest first; with `wait_s` after those asked for have ended."""
+    question = {"jobs": jobs, "state": state, "plugin": plugin, "file": file, "since": since}
+    offset = offset_of(question, cursor)
+    query = _filtered(house, jobs, state, plugin, file, since)
+    if wait_s > 0:
+        _wait(house, _filtered(house, jobs, None, plugin, file, since), wait_s, progress)
+    most = max(1, min(limit, 200))
+    with house.catalog.reading() as session:
+        total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        page = query.order_by(ProcessingJob.id.desc()).offset(offset).limit(most)
+        found = [_job(session, row.tuple(), include or []) for row in session.execute(page)]
+        counts = _counts(session, _filtered(house, jobs, None, plugin, file, since))
+    more = offset + len(found) < total
+    shown = ", ".join(f"{count:,} {name.lower()}" for name, count in sorted(counts.items()))
+    failed = [job.job for job in found if job.state == "failed"]
+    return Jobs(
+        summary=f"{sentence(total, 'job')}{': ' + shown if shown else ''}.",
+        jobs=found,
+        counts=counts,
+        total=total,
+        next_cursor=cursor_for(question, offset + len(found)) if more else None,
+        next_steps=[f'explain(subject="{failed[0]}")'] if failed else [],
+    )
+
+
+def _filtered(  # noqa: PLR0913 - the whole filter
+    house: House,
+    jobs: list[str] | None,
+    state: str | None,
+    plugin: str | None,
+    file: str | None,
+    since: str | None,
+) -> Select[_Row]:
+    query = (
+        select(ProcessingJob, PluginManifest, FileLocation, SourceRoot)
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+    )
+    if jobs:
+        query = query.where(ProcessingJob.id.in_([job_number(name) for name in jobs]))
+    if state:
+        query = query.where(ProcessingJob.status == _status(state))
+    if since:
+        query = query.where(ProcessingJob.created >= _moment(since))
+    if plugin or file:
+        with house.catalog.reading() as session:
+            if plugin:
+                row = find_plugin(session, plugin)
+                query = query.where(PluginManifest.name == row.name)
+                if "@" in plugin:
+                    query = query.where(PluginManifest.version == row.version)
+            if file:
+                query = query.where(FileLocation.id == find_file(session, file)[0].id)
+    return query
+
+
+def _status(state: str) -> JobStatus:
+    try:
+        return JobStatus(state.upper())
+    except ValueError as error:
+        known = ", ".join(status.value.lower() for status in JobStatus)
+        raise ConfigError(f"state {state!r} is not one of {known}") from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is not an ISO time, such as 2026-01-31T12:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _counts(session: Session, query: Select[_Row]) -> dict[str, int]:
+    inner = query.with_only_columns(ProcessingJob.status).subquery()
+    rows = session.execute(select(inner.c.status, func.count()).group_by(inner.c.status))
+    return {str(getattr(status, "value", status)): count for status, count in rows}
+
+
+def _wait(house: House, query: Select[_Row], wait_s: float, progress: Progress) -> None:
+    """Until no job of the query is open, or the time is over."""
+
+    def ended() -> bool:
+        with house.catalog.reading() as session:
+            counts = _counts(session, query)
+        open_jobs = sum(counts.get(status.value, 0) for status in _OPEN)
+        total = sum(counts.values())
+        progress("running jobs", total - open_jobs, total)
+        return not open_jobs
+
+    house.changes.wait_until(ended, wait_s)
+
+
+def _job(session: Session, row: _Row, include: list[str]) -> Job:
+    job, manifest, location, root = row
+    outputs = session.execute(
+        select(JobOutput.topic, JobOutput.rows).where(JobOutput.job_id == job.id)
+    )
+    error = None
+    if job.error_code or job.error_text:
+        error = JobError(
+            code=job.error_code or job.status.value,
+            message=job.error_text or "",
+            hint=job.error_hint,
+        )
+    return Job(
+        job=f"job-{job.id}",
+        state=job.status.value.lower(),
+        plugin=f"{manifest.name}@{manifest.version}",
+        file=display(absolute(root.path, location.path)),
+        attempt=job.attempt,
+        generation=job.generation,
+        rows={topic: rows for topic, rows in outputs},
+        quarantined=job.quarantined,
+        error=error,
+        created=job.created.isoformat(),
+        ended=job.ended.isoformat() if job.ended else None,
+        log=(job.log or "")[:20_000] if "log" in include else None,
+        receipt=job.receipt if "receipt" in include else None,
+    )
+
+
+def run_job(
+    house: House,
+    caller: Caller,
+    *,
+    plugin: str,
+    files: list[str] | None = None,
+    pattern: str | None = None,
+    dry_run: bool = False,
+    reprocess: str = "new",
+    wait_s: float = 15,
+    progress: Progress,
+) -> RunResult:
+    """Queue a plugin over files: those named, those matching, or what is pending."""
+    try:
+        choice = Reprocess(reprocess)
+    except ValueError as error:
+        raise ConfigError(f"reprocess {reprocess!r} is not new, all, failed or none") from error
+    with house.catalog.writing() as session:
+        manifest = find_plugin(session, plugin)
+        if manifest.status is not PluginStatus.ACTIVE:
+            raise ConfigError(
+                f"{manifest.name}@{manifest.version} is {manifest.status.value}, not ACTIVE",
+                hint="Publish it first: `casparian publish DRAFT`.",
+            )
+        matches = _matches(session, manifest, files, pattern)
+        wanted = _wanted(session, manifest, matches, choice, named=bool(files))
+        if dry_run:
+            return _plan(manifest, len(matches), len(wanted))
+        ids = _enqueue(session, manifest, wanted, caller)
+    house.wake()
+    names = [f"job-{one}" for one in ids]
+    ended = True
+    if ids and wait_s > 0:
+        query = select(ProcessingJob).where(ProcessingJob.id.in_(ids))
+        ended = house.changes.wait_until(lambda: _none_open(house, query, progress), wait_s)
+    state = "nothing to do" if not ids else "done" if ended and wait_s > 0 else "running"
+    return RunResult(
+        summary=f"{sentence(len(ids), 'job')} of {manifest.name}@{manifest.version} queued over"
+        f" {sentence(len(matches), 'matching file')}.",
+        jobs=names[:200],
+        matched_files=len(matches),
+        state=state,
+        next_steps=[f'get_jobs(plugin="{manifest.name}", wait_s=20)'] if ids else [],
+    )
+
+
+def _none_open(
+    house: House, query: Select[tuple[ProcessingJob]], progress: Progress
+) -> bool:
+    with house.catalog.reading() as session:
+        states = [job.status for job in session.scalars(query)]
+    open_jobs = sum(status in _OPEN for status in states)
+    progress("running jobs", len(states) - open_jobs, len(states))
+    return not open_jobs
+
+
+def _matches(
+    session: Session, manifest: PluginManifest, files: list[str] | None, pattern: str | None
+) -> list[reprocess.Match]:
+    if files:
+        found = [find_file(session, name)[0] for name in files]
+        return [reprocess.Match(one.id, one.version_id, one.size) for one in found]
+    roots = [root.id for root in live_roots(session)]
+    return reprocess.matching_files(session, pattern or str(manifest.manifest["pattern"]), roots)
+
+
+def _wanted(
+    session: Session,
+    manifest: PluginManifest,
+    matches: list[reprocess.Match],
+    choice: Reprocess,
+    *,
+    named: bool,
+) -> list[reprocess.Match]:
+    """Named files run again whatever the choice; unhashed ones are the scout's to bring."""
+    hashed = [match for match in matches if match.version_id is not None]
+    if named:
+        unseen = len(matches) - len(hashed)
+        if unseen:
+            raise NotFound(
+                f"{sentence(unseen, 'file')} of those named has not been hashed: no rule matches it",
+                hint="Publish a plugin whose pattern matches it, or scan its folder again.",
+            )
+        return hashed
+    return reprocess.chosen(session, hashed, plugin=manifest.name, choice=choice)
+
+
+def _plan(manifest: PluginManifest, matched: int, wanted: int) -> RunResult:
+    return RunResult(
+        summary=f"{manifest.name}@{manifest.version} would run over {sentence(wanted, 'file')} of"
+        f" {matched:,} matching; nothing was queued.",
+        jobs=[],
+        matched_files=matched,
+        state="planned",
+        next_steps=[f'run_job(plugin="{manifest.name}")'],
+    )
+
+
+def _enqueue(
+    session: Session, manifest: PluginManifest, wanted: list[reprocess.Match], caller: Caller
+) -> list[int]:
+    now = datetime.now(UTC)
+    versions = [match.version_id for match in wanted if match.version_id is not None]
+    generation = reprocess.next_generation(session, manifest.id, versions) if versions else 1
+    jobs = [
+        queue.NewJob(version, match.location_id, manifest.id, generation, 0)
+        for match, version in zip(wanted, versions, strict=True)
+    ]
+    queue.enqueue(session, jobs, now=now)
+    audit.record(
+        session,
+        actor=caller.person,
+        action="run",
+        subject=f"{manifest.name}@{manifest.version}",
+        facts={"jobs": len(jobs), "generation": generation},
+        now=now,
+    )
+    query = select(ProcessingJob.id).where(
+        ProcessingJob.manifest_id == manifest.id,
+        ProcessingJob.generation == generation,
+        ProcessingJob.file_version_id.in_(versions),
+    )
+    return list(session.scalars(query))
+
+
+def cancel_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
+    """Stop waiting and running jobs; what they promoted already stays."""
+    numbers = [job_number(name) for name in jobs]
+    with house.catalog.writing() as session:
+        _require_known(session, numbers)
+        moved = queue.cancel(session, numbers)
+        _audit(session, caller, "cancel", moved)
+    house.abort(moved)
+    house.changes.announce()
+    return _states(house, numbers, f"{sentence(len(moved), 'job')} cancelled.")
+
+
+def retry_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
+    """Queue failed or cancelled jobs again."""
+    numbers = [job_number(name) for name in jobs]
+    with house.catalog.writing() as session:
+        _require_known(session, numbers)
+        moved = queue.retry(session, numbers)
+        _audit(session, caller, "retry", moved)
+    house.wake()
+    house.changes.announce()
+    return _states(house, numbers, f"{sentence(len(moved), 'job')} queued again.")
+
+
+def _audit(session: Session, caller: Caller, action: str, moved: list[int]) -> None:
+    if moved:
+        subject = ", ".join(f"job-{one}" for one in moved[:20])
+        facts: dict[str, object] = {"jobs": len(moved)}
+        audit.record(
+            session,
+            actor=caller.person,
+            action=action,
+            subject=subject,
+            facts=facts,
+            now=datetime.now(UTC),
+        )
+
+
+def _require_known(session: Session, numbers: list[int]) -> None:
+    known = set(session.scalars(select(ProcessingJob.id).where(ProcessingJob.id.in_(numbers))))
+    missing = [f"job-{one}" for one in numbers if one not in known]
+    if missing:
+        raise NotFound(f"no {', '.join(missing)}", hint="List jobs: `casparian jobs`.")
+
+
+def _states(house: House, numbers: list[int], summary: str) -> States:
+    with house.catalog.reading() as session:
+        rows = session.execute(
+            select(ProcessingJob.id, ProcessingJob.status).where(ProcessingJob.id.in_(numbers))
+        )
+        states = {f"job-{one}": status.value.lower() for one, status in rows}
+    first = next(iter(states), None)
+    return States(
+        summary=summary,
+        states=states,
+        next_steps=[f'get_jobs(jobs=["{first}"], wait_s=10)'] if first else [],
+    )
+
+

@@ -1,0 +1,109 @@
+"""List deployed plugins, with their source, history and signature."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import cast
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from engine.control import Caller
+from engine.house import House
+from engine.models import (
+    Approval,
+    AuditEntry,
+    PluginManifest,
+    PluginStatus,
+    ProcessingJob,
+    Publisher,
+)
+from engine.service.names import find_plugin, sentence
+from engine.service.paging import cursor_for, offset_of
+from engine.service.results import Plugin, Plugins
+
+_PAGE = 25
+
+
+def get_plugins(
+    house: House,
+    _caller: Caller,
+    *,
+    names: list[str] | None = None,
+    status: str | None = None,
+    include: list[str] | None = None,
+    cursor: str | None = None,
+) -> Plugins:
+    """Deployed plugin versions, newest first."""
+    question = {"names": names, "status": status}
+    offset = offset_of(question, cursor)
+    with house.catalog.reading() as session:
+        if names:
+            rows = [find_plugin(session, name) for name in names]
+        else:
+            rows = list(
+                session.scalars(select(PluginManifest).order_by(PluginManifest.id.desc()))
+            )
+        if status:
+            rows = [row for row in rows if row.status is PluginStatus(status.upper())]
+        page = rows[offset : offset + _PAGE]
+        found = [_plugin(session, row, include or []) for row in page]
+    more = offset + len(page) < len(rows)
+    return Plugins(
+        summary=f"{sentence(len(rows), 'plugin version')}.",
+        plugins=found,
+        next_cursor=cursor_for(question, offset + len(page)) if more else None,
+        next_steps=[] if rows else ["draft_plugin(files=[...])"],
+    )
+
+
+def _plugin(session: Session, row: PluginManifest, include: list[str]) -> Plugin:
+    jobs = session.execute(
+        select(ProcessingJob.status, func.count())
+        .where(ProcessingJob.manifest_id == row.id)
+        .group_by(ProcessingJob.status)
+    )
+    return Plugin(
+        plugin=f"{row.name}@{row.version}",
+        status=row.status.value,
+        pattern=str(row.manifest["pattern"]),
+        topics=[str(topic) for topic in cast("list[object]", row.manifest["topics"])],
+        jobs={status.value.lower(): count for status, count in jobs},
+        created=row.created.isoformat(),
+        source={n: str(t) for n, t in row.files.items()} if "source" in include else None,
+        manifest=row.manifest if "manifest" in include else None,
+        signature=signature_of(session, row) if "signature" in include else None,
+        history=_history(session, row) if "history" in include else None,
+    )
+
+
+def signature_of(session: Session, row: PluginManifest) -> dict[str, object]:
+    """Who signed what, and who approved it."""
+    envelope = json.loads(row.envelope)
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    publisher = session.get_one(Publisher, row.publisher_id)
+    facts: dict[str, object] = {
+        "artifact_hash": row.artifact_hash,
+        "lock_hash": row.env_hash,
+        "publisher": publisher.name,
+        "key_id": publisher.key_id,
+        "signature": envelope["signatures"][0]["sig"],
+        "signed": statement["created"],
+        "ruleset": statement["ruleset_digest"],
+    }
+    approval = session.get(Approval, row.approval_id) if row.approval_id else None
+    if approval is not None:
+        facts["approved_by"] = approval.decided_by
+        facts["approved_how"] = approval.decided_how
+        facts["approval"] = f"approval-{approval.id}"
+    return facts
+
+
+def _history(session: Session, row: PluginManifest) -> list[str]:
+    entries = session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.subject.startswith(f"{row.name}@"))
+        .order_by(AuditEntry.id)
+    )
+    return [f"{entry.at.isoformat()} {entry.action} {entry.subject} by {entry.actor}" for entry in entries]

@@ -1,0 +1,235 @@
+"""Grant folders, scan them, take them away again."""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import ConfigError, NotFound, NotGranted
+from engine import audit, queue
+from engine.control import Caller, Progress
+from engine.house import House
+from engine.listing import display
+from engine.models import (
+    FileLocation,
+    LocationState,
+    OnDelete,
+    ProcessingJob,
+    JobStatus,
+    RoutingRule,
+    SourceRoot,
+)
+from engine.scanning import Scanned
+from engine.service.darkness import dark_groups
+from engine.service.names import containing_root, live_roots, resolve, sentence
+from engine.service.results import Done, ScanResult, Source, Sources
+
+_NEVER = ("/", "/proc", "/sys", "/dev")
+
+
+def grant(house: House, caller: Caller, *, path: str) -> Done:
+    """A person allows a folder to be read."""
+    folder = resolve(path).resolve()
+    if caller.door == "mcp":
+        raise NotGranted(
+            f"an agent cannot grant {folder}",
+            hint=f"A person grants it in a terminal: `casparian init {folder}`.",
+        )
+    _check_folder(folder, house.home.root)
+    with house.catalog.writing() as session:
+        root = _add_root(session, folder, caller)
+        audit.record(
+            session,
+            actor=caller.person,
+            action="grant",
+            subject=str(folder),
+            facts={"door": caller.door},
+            now=datetime.now(UTC),
+        )
+        root_id = root.id
+    house.changes.announce()
+    return Done(
+        summary=f"{folder} is granted as source {root_id}.",
+        next_steps=[f"casparian scan {folder}"],
+    )
+
+
+def _check_folder(folder: Path, home: Path) -> None:
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except OSError as error:
+        raise NotFound(
+            f"{folder}: {error.strerror}", hint="Check the path; folders are granted, not files."
+        ) from error
+    if not is_folder:
+        raise ConfigError(
+            f"{folder} is a file", hint=f"Grant the folder it lies in: {folder.parent}"
+        )
+    if str(folder) in _NEVER or folder == Path.home():
+        raise ConfigError(
+            f"{folder} is too wide to grant: keys and other people's files lie there",
+            hint="Grant the folder that holds the data.",
+        )
+    if home == folder or home.is_relative_to(folder) or folder.is_relative_to(home):
+        raise ConfigError(f"{folder} holds this installation's own home {home}")
+
+
+def _add_root(session: Session, folder: Path, caller: Caller) -> SourceRoot:
+    path = os.fsencode(folder)
+    root = session.scalar(select(SourceRoot).where(SourceRoot.path == path))
+    if root is None:
+        root = SourceRoot(path=path, granted_by=caller.person, on_delete=OnDelete.KEEP)
+        session.add(root)
+    root.removed, root.watched = None, True
+    session.flush()
+    return root
+
+
+def sources(house: House, _caller: Caller) -> Sources:
+    """The granted folders."""
+    with house.catalog.reading() as session:
+        found = [describe_source(session, root) for root in live_roots(session)]
+    steps = ["casparian init DIR"] if not found else []
+    return Sources(
+        summary=f"{sentence(len(found), 'folder')} granted.", sources=found, next_steps=steps
+    )
+
+
+def describe_source(session: Session, root: SourceRoot) -> Source:
+    """A granted folder and how much lies in it."""
+    count, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(FileLocation.size), 0)).where(
+            FileLocation.root_id == root.id, FileLocation.state != LocationState.DELETED
+        )
+    ).one()
+    return Source(
+        id=root.id,
+        path=display(root.path),
+        files=count,
+        bytes=size,
+        scanned=root.scanned.isoformat() if root.scanned else None,
+        watched=root.watched,
+        on_delete=root.on_delete.value.lower(),
+    )
+
+
+def remove_source(house: House, caller: Caller, *, path: str) -> Done:
+    """Stop reading a folder; what it gave stays, its waiting jobs do not run."""
+    with house.catalog.writing() as session:
+        root = containing_root(session, resolve(path))
+        root.removed, root.watched = datetime.now(UTC), False
+        waiting = session.scalars(
+            select(ProcessingJob.id)
+            .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+            .where(FileLocation.root_id == root.id, ProcessingJob.status == JobStatus.WAITING)
+        ).all()
+        queue.cancel(session, waiting)
+        for rule in session.scalars(select(RoutingRule).where(RoutingRule.root_id == root.id)):
+            session.delete(rule)
+        audit.record(
+            session,
+            actor=caller.person,
+            action="remove source",
+            subject=display(root.path),
+            facts={"cancelled_jobs": len(waiting)},
+            now=datetime.now(UTC),
+        )
+        name = display(root.path)
+    return Done(
+        summary=f"{name} is no longer read; its rows stay, {len(waiting)} waiting jobs are"
+        " cancelled.",
+        next_steps=[f"casparian init {name}"],
+    )
+
+
+def scan(
+    house: House,
+    caller: Caller,
+    *,
+    path: str,
+    pattern: str = "**/*",
+    wait_s: float = 20,
+    accept_deletions: bool = False,
+    progress: Progress,
+) -> ScanResult:
+    """Bring a granted folder's inventory up to date, and queue what is new in it."""
+    folder = resolve(path)
+    with house.catalog.reading() as session:
+        try:
+            root = containing_root(session, folder)
+        except NotGranted:
+            if caller.door == "mcp":
+                raise
+            root = None
+        root_id = root.id if root is not None else None
+    if root_id is None:
+        grant(house, caller, path=str(folder))
+        with house.catalog.reading() as session:
+            root_id = containing_root(session, folder.resolve()).id
+    future = house.scanner.request(root_id, accept_deletions=accept_deletions)
+    scanned = _wait(house, root_id, future, wait_s, progress)
+    return _scan_result(house, root_id, pattern, scanned)
+
+
+def _wait(
+    house: House, root_id: int, future: Future[Scanned], wait_s: float, progress: Progress
+) -> Scanned | None:
+    rest = max(0.0, wait_s)
+    while True:
+        step = min(rest, 0.3)
+        try:
+            return future.result(timeout=step)
+        except FutureTimeoutError:
+            rest -= step
+            if rest <= 0:
+                return None
+            progress("hashing files", *house.scanner.progress(root_id))
+
+
+def _scan_result(
+    house: House, root_id: int, pattern: str, scanned: Scanned | None
+) -> ScanResult:
+    with house.catalog.reading() as session:
+        root = session.get_one(SourceRoot, root_id)
+        name = display(root.path)
+        groups = dark_groups(session, [root], pattern=pattern)
+    if scanned is None:
+        return ScanResult(
+            summary=f"The scan of {name} goes on in the background.",
+            source=name,
+            state="running",
+            groups=groups,
+            next_steps=["get_overview()", "scan(...) again with the same path"],
+        )
+    inventory, tagged = scanned.inventory, scanned.tagged
+    unrouted = sum(group.files for group in groups if group.plugin is None)
+    total = inventory.new + inventory.changed + inventory.unchanged + inventory.renamed
+    skipped = dict(inventory.skipped)
+    if tagged.unreadable:
+        skipped["unreadable file"] = tagged.unreadable
+    summary = (
+        f"{sentence(total, 'file')} in {name}: {inventory.new:,} new, {inventory.changed:,}"
+        f" changed, {inventory.deleted:,} deleted; {sentence(unrouted, 'file')} no plugin reads."
+    )
+    steps = [f'preview_file(file="{g.example_file}")' for g in groups if g.plugin is None][:1]
+    return ScanResult(
+        summary=summary,
+        source=name,
+        state="done",
+        new=inventory.new,
+        changed=inventory.changed + inventory.renamed,
+        deleted=inventory.deleted,
+        unchanged=inventory.unchanged,
+        unrouted=unrouted,
+        jobs=tagged.jobs,
+        skipped=skipped,
+        groups=groups,
+        next_steps=steps,
+    )
