@@ -1,0 +1,1 @@
+"""What a file looks like: one module per format, one interface."""
