@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import adbc_driver_sqlite.dbapi as adbc
 import alembic.command
 import alembic.config
 import sqlalchemy
@@ -49,12 +48,6 @@ class Catalog:
             session.connection().exec_driver_sql("BEGIN")
             yield session
             session.rollback()
-
-    @contextmanager
-    def bulk(self) -> Iterator[adbc.Connection]:
-        """An ADBC connection that holds the write lock, for loads of many rows."""
-        with self._writer, adbc.connect(str(self.path)) as connection:
-            yield connection
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""

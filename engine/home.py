@@ -81,8 +81,13 @@ def prepare(root: Path) -> Home:
     home = Home(root.expanduser().absolute())
     try:
         home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (home.lake, home.venvs, home.spool, home.keys, home.logs):
+        for folder in (home.keys, home.logs):
             folder.mkdir(mode=0o700, exist_ok=True)
+        # Guests that changed users reach these through their own mounts; nobody else passes the
+        # home's own door.
+        for folder in (home.lake, home.venvs, home.spool):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
         marker = home.root / "format"
         if not marker.exists():
             marker.write_text(FORMAT)

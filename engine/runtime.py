@@ -42,6 +42,8 @@ from gatekeeper.identity import load_or_create_key, load_trusted
 
 logger = logging.getLogger(__name__)
 
+_LAST_ANSWERS_S = 0.5
+
 Page = Callable[[House], Awaitable[None]]
 """Serves the approval page until cancelled."""
 
@@ -166,6 +168,7 @@ async def _run(
             if leaves_when_idle:
                 tasks.start_soon(_leave_when_idle, engine, house)
             await stopping.wait()
+            await _let_calls_end(engine)
             tasks.cancel_scope.cancel()
     finally:
         house.trials.close()
@@ -173,6 +176,13 @@ async def _run(
             await anyio.to_thread.run_sync(scanner.close)
         for path in (home.engine_socket, home.sentinel_socket):
             path.unlink(missing_ok=True)
+
+
+async def _let_calls_end(engine: _Engine) -> None:
+    """Whoever asked for the end gets an answer; who waits for something long does not."""
+    with anyio.move_on_after(_LAST_ANSWERS_S):
+        while engine.calls:
+            await anyio.sleep(0.01)
 
 
 async def _listen(path: Path) -> anyio.abc.Listener[anyio.abc.SocketStream]:

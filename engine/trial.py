@@ -209,6 +209,7 @@ def _report(tally: _Tally, level: str, log: Log) -> dict[str, object]:
 def main() -> None:
     """Read one request from stdin, write one answer to stdout."""
     answer: dict[str, object]
+    os.umask(0o022)  # guests that changed users read the environment; the home is private
     try:
         answer = {"result": run(json.load(sys.stdin))}
     except CasparianError as error:

@@ -23,6 +23,7 @@ def main() -> None:
     home = Home(settings.home)
     prepare_run_folder(home)
     set_up(sys.stderr)
+    os.umask(0o022)  # guests that changed users read environments and lake; the home is private
     try:
         anyio.run(work, home, settings, f"local-{os.getpid()}")
     except CasparianError as error:

@@ -64,10 +64,11 @@ class Handler(BasePlugin):
     def convert(self, batch):
         """Give each column its type; records with a value that does not fit are set aside."""
         columns = {{name: batch.column(name) for name in COLUMNS}}
+        missing = pa.array(MISSING)
         fits = None
         converted = {{}}
         for name, text in columns.items():
-            text = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(text), MISSING_SET), None, text)
+            text = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(text), missing), None, text)
             value = CONVERT[name](text) if name in CONVERT else text
             if value.null_count != text.null_count:
                 good = pc.equal(pc.is_null(value), pc.is_null(text))
@@ -82,7 +83,6 @@ class Handler(BasePlugin):
 
 {converters}
 
-MISSING_SET = pa.array(MISSING)
 CONVERT = {convert}
 '''
 

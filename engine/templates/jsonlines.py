@@ -33,10 +33,29 @@ class Handler(BasePlugin):
                 if row is not None:
                     rows.append(row)
                 if len(rows) == ROWS_AT_ONCE:
-                    self.publish({topic}, to_table(rows))
+                    self.publish({topic}, self.convert(rows))
                     rows = []
         if rows:
-            self.publish({topic}, to_table(rows))
+            self.publish({topic}, self.convert(rows))
+
+    def convert(self, rows):
+        """Give each column its type; records with a value that does not fit are set aside."""
+        fits_all = None
+        columns = {{}}
+        for name in KINDS:
+            values = pa.array([row[name] for row in rows], TYPES[name])
+            value = CONVERT[name](values) if name in CONVERT else values
+            if value.null_count != values.null_count:
+                good = pc.equal(pc.is_null(value), pc.is_null(values))
+                fits_all = good if fits_all is None else pc.and_(fits_all, good)
+            columns[name] = value
+        table = pa.RecordBatch.from_pydict(columns)
+        if fits_all is None:
+            return table
+        for row, good in zip(rows, fits_all.to_pylist()):
+            if not good:
+                self.quarantine(row, "a value does not have its column's type", line=row["_line"])
+        return table.filter(fits_all)
 
     def parse(self, line, number):
         """One record as plain values; a line that does not fit is set aside with the reason."""
@@ -52,7 +71,7 @@ class Handler(BasePlugin):
         if unknown:
             self.quarantine(line, f"unknown fields: {{', '.join(unknown)}}", line=number)
             return None
-        row = {{}}
+        row = {{"_line": number}}
         for name, kind in KINDS.items():
             value = record.get(name)
             if value is not None and not fits(value, kind):
@@ -75,15 +94,6 @@ def fits(value, kind):
     if kind == "number":
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     return isinstance(value, str)
-
-
-def to_table(rows):
-    """Typed columns; a time that does not parse stays missing and its text is in the lake."""
-    columns = {{}}
-    for name in KINDS:
-        values = pa.array([row[name] for row in rows], TYPES[name])
-        columns[name] = CONVERT[name](values) if name in CONVERT else values
-    return pa.RecordBatch.from_pydict(columns)
 
 {converters}
 
@@ -121,6 +131,4 @@ def draft(profile: Profile, *, topic: str, pattern: str) -> tuple[str, list[str]
         types="{\n" + "\n".join(type_lines) + "\n}",
         convert=convert,
     )
-    if "pc." not in source.partition("class Handler")[2]:
-        source = source.replace("import pyarrow.compute as pc\n", "")
     return header_comment(profile, open_points) + source, open_points

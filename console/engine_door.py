@@ -1,0 +1,30 @@
+"""Reach the engine from the command line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from console.showing import progress
+from engine.control import Caller, Client, default_start_command
+from engine.home import Home, prepare
+
+
+def home_in_force() -> Home:
+    """The home that CASPARIAN_HOME names, or the default one, ready for use."""
+    root = os.environ.get("CASPARIAN_HOME") or "~/.casparian_flow"
+    return prepare(Path(root))
+
+
+def client() -> Client:
+    """A client for the home in force."""
+    return Client(home_in_force(), Caller("cli", getpass.getuser()), default_start_command())
+
+
+def ask(method: str, params: Mapping[str, object], *, what: str = "working") -> dict[str, object]:
+    """Call the engine with a progress bar; leave out what was not given."""
+    given = {key: value for key, value in params.items() if value is not None}
+    with progress(what) as report:
+        return client().call(method, given, progress=report)

@@ -1,0 +1,91 @@
+"""Show an approval and a lineage to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from rich.syntax import Syntax
+from rich.tree import Tree
+
+from console import showing
+
+
+def show_approval(found: dict[str, Any]) -> None:
+    """Everything that takes effect, before a person says yes."""
+    effects = found["effects"]
+    for name, text in found["source"].items():
+        showing.say(f"--- {name} ---")
+        showing.out.print(Syntax(text, "python", line_numbers=True))
+    showing.table(
+        ("line", "rule", "finding"),
+        [[f["line"], f["rule"], f["message"]] for f in found["findings"]],
+    )
+    validation = found.get("validation")
+    if validation:
+        for topic in validation["rows"]:
+            showing.table(topic["columns"], topic["rows"], title=f"{topic['topic']}, sample rows")
+        showing.say(validation["summary"])
+    showing.say(
+        f"{found['plugin']}@{found['version']} would read {effects['files']} files"
+        f" ({effects['bytes']} bytes) below {', '.join(effects['roots'])},"
+        f" publish to {', '.join(effects['topics'])} and queue {effects['jobs']} jobs."
+    )
+    showing.say(f"Dependencies: {', '.join(found['dependencies']) or 'none'}")
+    showing.say(f"Digest: {found['digest']}")
+
+
+def lineage_target(
+    target: str, job: str | None, row: int | None, as_file: Callable[[str], str]
+) -> dict[str, object]:
+    """What the words of the command mean."""
+    if job is not None:
+        return {"topic": target, "job_id": job, "row": row or 0}
+    if target.startswith("job-"):
+        return {"job": target}
+    path = as_file(target)
+    if path.startswith(("/", "file-")):
+        return {"file": path}
+    if "@" in target:
+        return {"plugin": target}
+    return {"topic": target}
+
+
+def show_lineage(result: dict[str, object]) -> None:
+    """The graph as a tree, from what was asked back to its sources."""
+    nodes = {n["id"]: n for n in cast("list[dict[str, Any]]", result["nodes"])}
+    edges = cast("list[dict[str, str]]", result["edges"])
+    tree = Tree(_label(nodes[str(result["root"])]))
+    _grow(tree, str(result["root"]), nodes, edges, {str(result["root"])})
+    showing.out.print(tree)
+    showing.say(str(result["summary"]))
+
+
+def _grow(
+    tree: Tree,
+    at: str,
+    nodes: dict[str, dict[str, Any]],
+    edges: list[dict[str, str]],
+    seen: set[str],
+) -> None:
+    for edge in edges:
+        other, relation = None, edge["relation"]
+        if edge["target"] == at:
+            other, relation = edge["source"], f"← {relation}"
+        elif edge["source"] == at:
+            other, relation = edge["target"], f"→ {relation}"
+        if other is not None and other not in seen:
+            seen.add(other)
+            branch = tree.add(f"[dim]{relation}[/] {_label(nodes[other])}")
+            _grow(branch, other, nodes, edges, seen)
+
+
+def _label(node: dict[str, Any]) -> str:
+    from rich.markup import escape
+
+    facts = "\n".join(
+        f"  [dim]{key}[/] {escape(str(value))}"
+        for key, value in node["facts"].items()
+        if value is not None
+    )
+    return f"[bold]{escape(node['kind'])}[/] {escape(node['id'])}\n{facts}".rstrip()
