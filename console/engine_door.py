@@ -9,12 +9,12 @@ from pathlib import Path
 
 from console.showing import progress
 from engine.control import Caller, Client, default_start_command
-from engine.home import Home, prepare
+from engine.home import DEFAULT_ROOT, Home, prepare
 
 
 def home_in_force() -> Home:
     """The home that CASPARIAN_HOME names, or the default one, ready for use."""
-    root = os.environ.get("CASPARIAN_HOME") or "~/.casparian_flow"
+    root = os.environ.get("CASPARIAN_HOME") or DEFAULT_ROOT
     return prepare(Path(root))
 
 

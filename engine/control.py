@@ -93,9 +93,12 @@ class Client:
             EngineUnavailable: none could be reached or started.
         """
         for attempt in (1, 2):
-            with self._connected() as connection:
-                connection.sendall(request_line(method, params or {}, self.caller))
-                answer = _read_answer(connection, progress)
+            try:
+                with self._connected() as connection:
+                    connection.sendall(request_line(method, params or {}, self.caller))
+                    answer = _read_answer(connection, progress)
+            except (ConnectionResetError, BrokenPipeError):
+                answer = None
             if answer is not None:
                 return answer
             if attempt == 1:

@@ -11,6 +11,7 @@ from pathlib import Path
 from casparian_flow.errors import ConfigError
 
 FORMAT = "1"
+DEFAULT_ROOT = "~/.casparian_flow"
 
 
 @dataclass(frozen=True, slots=True)

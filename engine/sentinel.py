@@ -146,7 +146,7 @@ class Sentinel:
         beat = self.settings.lease.total_seconds() / 3
         answer = Identified(installation=self.catalog.installation_id, heartbeat_s=beat)
         await worker.send(pack(Opcode.IDENTIFY, answer))
-        logger.info("worker connected", extra={"worker": facts.worker, "level": facts.level})
+        logger.info("worker connected", extra={"worker": facts.worker, "wall": facts.level})
         self.wake()
         return worker
 

@@ -15,8 +15,9 @@ from pydantic_settings import (
 )
 
 from casparian_flow.errors import ConfigError
+from engine.home import DEFAULT_ROOT
 
-DEFAULT_HOME = "~/.casparian_flow"
+
 
 
 def _cores() -> int:
@@ -28,7 +29,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CASPARIAN_", extra="forbid", frozen=True)
 
-    home: Path = Path(DEFAULT_HOME)
+    home: Path = Path(DEFAULT_ROOT)
     """Catalog, lake, environments, keys and logs of one installation."""
     slots: int = 0
     """Guests that run at the same time; 0 means one per core."""
@@ -87,7 +88,7 @@ class Settings(BaseSettings):
 
 def default_home() -> Path:
     """The home in force when no flag names one."""
-    return Path(os.environ.get("CASPARIAN_HOME") or DEFAULT_HOME).expanduser().absolute()
+    return Path(os.environ.get("CASPARIAN_HOME") or DEFAULT_ROOT).expanduser().absolute()
 
 
 def load_settings(home: Path | None = None, **flags: object) -> Settings:

@@ -42,7 +42,8 @@ def run_uv(arguments: list[str], folder: Path) -> None:
     Raises:
         EnvironmentFailed: it failed; the message ends with what it said.
     """
-    environment = uv_environment(os.environ) | {"UV_PROJECT_ENVIRONMENT": str(folder / "env")}
+    environment = {"UV_SYSTEM_CERTS": "true"} | uv_environment(os.environ)
+    environment["UV_PROJECT_ENVIRONMENT"] = str(folder / "env")
     command = [uv.find_uv_bin(), *arguments, "--no-build", "--no-progress"]
     try:
         done = subprocess.run(

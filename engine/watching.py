@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from engine.models import SourceRoot
 logger = logging.getLogger(__name__)
 
 _LOOK_FOR_ROOTS_S = 2.0
+_DEBOUNCE_MS, _WAIT_MS = 1000, 5000
 
 
 def watched_roots(session: Session) -> dict[int, Path]:
@@ -63,14 +65,30 @@ async def _watch_one(
 
 
 async def _follow_events(house: House, root_id: int, path: Path) -> None:
-    stop = anyio.Event()
+    """Ask for a scan after every burst of events, until the root cannot be watched."""
+    stop = threading.Event()
     try:
-        async for _changes in watchfiles.awatch(path, stop_event=stop, recursive=True):
-            house.scanner.request(root_id)
+        watcher = watchfiles.RustNotify([str(path)], False, False, 0, True, True)  # noqa: FBT003 - its own order
     except (OSError, RuntimeError) as error:
         # Too many watches, or the root is gone: the periodic rescan goes on.
         logger.warning("not watched", extra={"root": str(path), "error": str(error)})
         await anyio.sleep(60)
+        return
+    try:
+        while True:
+            wait = partial(_wait_for_events, watcher, stop)
+            if await anyio.to_thread.run_sync(wait, abandon_on_cancel=True):
+                house.scanner.request(root_id)
+    finally:
+        stop.set()
+
+
+def _wait_for_events(watcher: watchfiles.RustNotify, stop: threading.Event) -> bool:
+    """Whether something happened; a name the watcher cannot decode is something, too."""
+    try:
+        return isinstance(watcher.watch(_DEBOUNCE_MS, 50, _WAIT_MS, stop), set)
+    except RuntimeError:
+        return True
 
 
 async def _rescan(house: House, root_id: int) -> None:

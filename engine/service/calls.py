@@ -52,6 +52,7 @@ CALLS: Mapping[str, _Call] = {
     "remove_source": _Call(sources.remove_source, writes=True),
     "scan": _Call(sources.scan, writes=True),
     "preview_file": _Call(drafts.preview_file),
+    "get_draft": _Call(drafts.get_draft),
     "draft_plugin": _Call(drafts.draft_plugin, writes=True),
     "validate_plugin": _Call(drafts.validate_plugin, writes=True),
     "publish_plugin": _Call(publishing.publish_plugin, writes=True),

@@ -129,6 +129,19 @@ def draft_plugin(
     return _draft_result(identity, revision, made, manifest, [*_parts(findings), *trouble], goal)
 
 
+def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftResult:
+    """A draft as it stands."""
+    with house.catalog.reading() as session:
+        row = _known_draft(session, draft)
+        assert row is not None  # noqa: S101 - draft is a str here, so it was found
+        files = {name: str(text) for name, text in row.files.items()}
+        made = _Made(files, list(row.dependencies), row.method, [], row.profile)
+        revision = row.revision
+    manifest, trouble = _manifest(files["plugin.py"])
+    findings = inspect_files({n: t.encode() for n, t in files.items()}, entry="plugin.py")
+    return _draft_result(draft, revision, made, manifest, [*_parts(findings), *trouble], None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A draft's content."""

@@ -1,0 +1,60 @@
+"""Ask the person, through the host's form where there is one, before a plugin takes effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Elicit
+from pydantic import BaseModel, Field
+
+from mcp_server.door import Door, ask
+
+
+class Consent(BaseModel):
+    """The form: one boolean."""
+
+    approve: bool = Field(description="Publish exactly this plugin?")
+
+
+class NotAsked(Consent):
+    """No form was shown: the host has none, or there was nothing to ask."""
+
+    approve: bool = False
+
+
+def can_show_forms(context: Context) -> bool:
+    """Whether the client said that it can show a form; asked first, since asking one that cannot
+    is a protocol error the model never sees.
+    """
+    capabilities = context.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    if elicitation is None:
+        return False
+    form, url = elicitation.form, elicitation.url
+    return form is not None or url is None  # an empty capability means forms (2025-06-18)
+
+
+async def consent_for(
+    door: Door, context: Context, order: Mapping[str, object]
+) -> Consent | Elicit[Consent]:
+    """What to show the person; the same text for the same proposal."""
+    proposal = await ask(door, context, "publish_plugin", **order)
+    if proposal["status"] != "approval_required" or not can_show_forms(context):
+        return NotAsked()
+    return Elicit(str(proposal["review"]), Consent)
+
+
+async def settle(
+    door: Door, context: Context, order: Mapping[str, object], *, approve: bool
+) -> dict[str, object]:
+    """Record the host's word for the person's decision, and publish if it was yes."""
+    proposal = await ask(door, context, "publish_plugin", **order)
+    approval = cast("dict[str, str] | None", proposal.get("approval"))
+    if approval is None:
+        return proposal
+    method = "approve" if approve else "decline"
+    params = {"approval": approval["id"], "digest": str(order["digest"]), "how": "host form"}
+    await ask(door, context, method, **params)
+    return await ask(door, context, "publish_plugin", **order)

@@ -1,0 +1,90 @@
+"""Carry a tool call to the engine, and its answer or error back to the model."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import anyio.from_thread
+import anyio.to_thread
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, TextContent
+
+from casparian_flow.errors import CasparianError
+from engine.control import Caller, Client, Progress, default_start_command
+from engine.home import DEFAULT_ROOT, prepare
+
+_MOST_WAIT_S = 25.0
+
+
+@dataclass
+class Door:
+    """The way from this server to its engine; the roots are granted with the first call."""
+
+    roots: list[str] = field(default_factory=list[str])
+    start_command: tuple[str, ...] = field(default_factory=default_start_command)
+    _client: Client | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def call(self, method: str, params: Mapping[str, object], progress: Progress) -> dict[str, object]:
+        """Ask the engine; blocking, for a thread."""
+        return self._ready().call(method, params, progress=progress)
+
+    def _ready(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                home = prepare(Path(os.environ.get("CASPARIAN_HOME") or DEFAULT_ROOT))
+                person = getpass.getuser()
+                operator = Client(home, Caller("cli", person), self.start_command)
+                for root in self.roots:  # the operator named them when starting this server
+                    operator.call("grant", {"path": root})
+                self._client = Client(home, Caller("mcp", person), self.start_command)
+            return self._client
+
+
+async def ask(door: Door, context: Context, method: str, **params: object) -> dict[str, object]:
+    """Call the engine off the event loop; progress goes to the client, errors become ToolError.
+
+    Raises:
+        ToolError: `CODE: what happened. What to call next.`
+    """
+    given = {key: value for key, value in params.items() if value is not None}
+    wait_s = given.get("wait_s")
+    if isinstance(wait_s, int | float):
+        given["wait_s"] = max(0.0, min(float(wait_s), _MOST_WAIT_S))
+
+    def progress(what: str, done: int, total: int) -> None:
+        report = partial(context.report_progress, done, total or None, what)
+        anyio.from_thread.run(report)
+
+    try:
+        return await anyio.to_thread.run_sync(
+            partial(door.call, method, given, progress), abandon_on_cancel=True
+        )
+    except CasparianError as error:
+        raise ToolError(f"{error.code}: {error.message} Next: {error.hint}") from error
+
+
+def answer(result: Mapping[str, object]) -> CallToolResult:
+    """One result in both channels: structured, and the same facts as compact text."""
+    text = json.dumps(_without_nulls(result), ensure_ascii=False, separators=(",", ":"))
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=dict(result)
+    )
+
+
+def _without_nulls(value: object) -> object:
+    """The same facts without what is empty: the text channel is paid for by the token."""
+    if isinstance(value, Mapping):
+        kept = {key: _without_nulls(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, [], {}, "")}
+    if isinstance(value, list):
+        return [_without_nulls(item) if isinstance(item, Mapping) else item for item in value]
+    return value
