@@ -70,7 +70,9 @@ class ApprovalPage:
                 """Leave signals to the engine."""
                 yield
 
-        config = uvicorn.Config(self.application(house), log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            self.application(house), log_level="warning", access_log=False, lifespan="off"
+        )
         await Quiet(config).serve(sockets=[self._socket])
 
     def application(self, house: House) -> Starlette:

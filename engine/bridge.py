@@ -48,6 +48,13 @@ class Input:
     """A snapshot in the parent's input folder."""
 
 
+def guest_name(path: bytes) -> bytes:
+    """A file's own name as the plugin sees it; bytes that are not UTF-8 are spelled out, because
+    Arrow and others take no other paths.
+    """
+    return path.rpartition(b"/")[2].decode("utf-8", "backslashreplace").encode()[:250]
+
+
 @dataclass(frozen=True, slots=True)
 class BatchOrder:
     """What one child is asked to do: the same plugin over some inputs."""

@@ -16,7 +16,18 @@ import pyarrow as pa
 
 from casparian_flow.errors import CasparianError, GuestError, PluginError, SinkError, SourceError
 from engine import contracts, snapshot
-from engine.bridge import BatchOrder, Closed, Input, Log, Opened, Raised, Rows, SetAside, run_batch
+from engine.bridge import (
+    BatchOrder,
+    Closed,
+    Input,
+    Log,
+    Opened,
+    Raised,
+    Rows,
+    SetAside,
+    guest_name,
+    run_batch,
+)
 from engine.guests import WarmParent
 from engine.messages import Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
 from engine.sinks import lake as lakes
@@ -197,8 +208,7 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
 def _input(attempt: _Attempt) -> Input:
     taken = attempt.taken
     assert taken is not None  # noqa: S101 - only attempts with a snapshot come here
-    name = os.path.basename(attempt.order.path)  # noqa: PTH119 - bytes
-    return Input(name, taken.fd, None if taken.path is None else str(taken.path))
+    return Input(guest_name(attempt.order.path), taken.fd, None if taken.path is None else str(taken.path))
 
 
 def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:

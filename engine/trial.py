@@ -19,7 +19,18 @@ import pyarrow as pa
 
 from casparian_flow.errors import CasparianError, GuestError
 from engine import contracts, snapshot, venvs
-from engine.bridge import BatchOrder, Closed, Input, Log, Opened, Raised, Rows, SetAside, run_batch
+from engine.bridge import (
+    BatchOrder,
+    Closed,
+    Input,
+    Log,
+    Opened,
+    Raised,
+    Rows,
+    SetAside,
+    guest_name,
+    run_batch,
+)
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
 from engine.sandbox import strongest_wall
@@ -115,8 +126,7 @@ def _try_file(
 def _run_child(
     parent: WarmParent, order: _Order, taken: snapshot.Snapshot, attempt: _Tally, log: Log
 ) -> None:
-    name = order.path.rpartition(b"/")[2]
-    one = Input(name, taken.fd, None if taken.path is None else str(taken.path))
+    one = Input(guest_name(order.path), taken.fd, None if taken.path is None else str(taken.path))
     batch = BatchOrder(
         files=order.files,
         topics=order.topics,

@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import watchfiles
+import watchfiles._rust_notify as watchfiles_rust
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -67,28 +68,29 @@ async def _watch_one(
 async def _follow_events(house: House, root_id: int, path: Path) -> None:
     """Ask for a scan after every burst of events, until the root cannot be watched."""
     stop = threading.Event()
+    bursts = watchfiles.watch(
+        path,
+        watch_filter=None,
+        debounce=_DEBOUNCE_MS,
+        rust_timeout=_WAIT_MS,
+        yield_on_timeout=True,
+        stop_event=stop,
+        raise_interrupt=False,
+        ignore_permission_denied=True,
+    )
     try:
-        watcher = watchfiles.RustNotify([str(path)], False, False, 0, True, True)  # noqa: FBT003 - its own order
+        while True:
+            changes = await anyio.to_thread.run_sync(next, bursts, abandon_on_cancel=True)
+            if changes:
+                house.scanner.request(root_id)
+    except watchfiles_rust.WatchfilesRustInternalError:
+        house.scanner.request(root_id)  # a name it cannot decode: something happened all the same
     except (OSError, RuntimeError) as error:
         # Too many watches, or the root is gone: the periodic rescan goes on.
         logger.warning("not watched", extra={"root": str(path), "error": str(error)})
         await anyio.sleep(60)
-        return
-    try:
-        while True:
-            wait = partial(_wait_for_events, watcher, stop)
-            if await anyio.to_thread.run_sync(wait, abandon_on_cancel=True):
-                house.scanner.request(root_id)
     finally:
         stop.set()
-
-
-def _wait_for_events(watcher: watchfiles.RustNotify, stop: threading.Event) -> bool:
-    """Whether something happened; a name the watcher cannot decode is something, too."""
-    try:
-        return isinstance(watcher.watch(_DEBOUNCE_MS, 50, _WAIT_MS, stop), set)
-    except RuntimeError:
-        return True
 
 
 async def _rescan(house: House, root_id: int) -> None:

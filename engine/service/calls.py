@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from casparian_flow.errors import ConfigError, NotFound
 from engine.control import Caller, Progress
@@ -98,21 +98,27 @@ def perform(
             f"{method} is not available: this installation is read-only",
             hint="An operator sets read_only = false in config.toml.",
         )
-    arguments = dict(params)
-    if "progress" in inspect.signature(call.run).parameters:
-        if "progress" in arguments:
-            raise ConfigError("progress is not an argument of a call")
-        arguments["progress"] = progress
+    given = {key: value for key, value in params.items() if key != "progress"}
     try:
-        return _checked(method)(house, caller, **arguments)
+        checked = _arguments(method).model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "arguments"
         raise ConfigError(f"{method}: {name}: {first['msg']}") from error
+    arguments = {name: getattr(checked, name) for name in type(checked).model_fields}
+    if "progress" in inspect.signature(call.run).parameters:
+        arguments["progress"] = progress
+    return call.run(house, caller, **arguments)
 
 
 @cache
-def _checked(method: str) -> _UseCase:
-    """The use case with its arguments checked against its annotations."""
-    config = ConfigDict(arbitrary_types_allowed=True)
-    return cast("_UseCase", validate_call(config=config)(CALLS[method].run))
+def _arguments(method: str) -> type[BaseModel]:
+    """The keyword arguments of a use case as a model, from its own signature."""
+    run = CALLS[method].run
+    hints = get_type_hints(run)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(run).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "progress"
+    }
+    return create_model(method, __config__=ConfigDict(extra="forbid"), **fields)

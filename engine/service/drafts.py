@@ -226,7 +226,7 @@ def _topic_from(path: bytes) -> str:
 
 def _pattern_from(path: bytes) -> str:
     """A glob for a file and its sisters: digits become `*`."""
-    name = path.rpartition(b"/")[2].decode("utf-8", "ignore")
+    name = re.sub(r"(?:\\x[0-9a-f]{2})+", "0", path.rpartition(b"/")[2].decode("utf-8", "backslashreplace"))
     escaped = re.sub(r"([\[\]\\!#?*])", r"\\\1", name)
     return re.sub(r"\d[\d._-]*(?=\d)|\d+", "*", escaped) or "*"
 
