@@ -183,7 +183,11 @@ def _program(machine: str, *, may_fork: bool) -> Sequence[bytes]:
     if machine == "x86_64":
         ops += [_op(_JGE, _X32_BIT, 0, 1), _op(_RET, _KILL)]
     for name, numbers in NUMBERS.items():
-        if numbers[column] < 0 or name in CONDITIONAL or (name in WARM_PARENT_ONLY and not may_fork):
+        if (
+            numbers[column] < 0
+            or name in CONDITIONAL
+            or (name in WARM_PARENT_ONLY and not may_fork)
+        ):
             continue
         ops += [_op(_JEQ, numbers[column], 0, 1), _op(_RET, _ALLOW)]
     for name, judge in _conditional(may_fork=may_fork).items():

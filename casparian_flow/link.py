@@ -73,7 +73,9 @@ class Frame:
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"{self.kind.name} frame does not hold JSON") from error
         if not isinstance(value, dict):
-            raise ProtocolError(f"{self.kind.name} frame holds {type(value).__name__}, not an object")
+            raise ProtocolError(
+                f"{self.kind.name} frame holds {type(value).__name__}, not an object"
+            )
         return {str(key): item for key, item in value.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from casparian_flow import link
 from casparian_flow.errors import PluginError
@@ -110,14 +110,15 @@ def _batches_of_dicts(rows: Iterable[object], topic: str) -> Iterator[pa.RecordB
     import pyarrow as pa
 
     stream = iter(rows)
-    while chunk := list(itertools.islice(stream, _DICT_ROWS)):
-        odd = next((row for row in chunk if not isinstance(row, dict)), None)
+    while taken := list(itertools.islice(stream, _DICT_ROWS)):
+        odd = next((row for row in taken if not isinstance(row, dict)), None)
         if odd is not None:
             raise PluginError(
                 f"topic {topic}: an iterable of dicts was expected, one item is a"
                 f" {type(odd).__name__}",
                 hint='Yield rows such as {"id": 1, "name": "a"}.',
             )
+        chunk = cast("list[dict[object, object]]", taken)
         names = list(dict.fromkeys(key for row in chunk for key in row))
         _check_names(names, topic)
         columns = [[row.get(name) for row in chunk] for name in names]
@@ -169,7 +170,7 @@ def _plain(column: pa.Array) -> pa.Array:
     if types.is_run_end_encoded(kind):
         import pyarrow.compute as pc
 
-        return _plain(pc.run_end_decode(column))
+        return _plain(pc.run_end_decode(column))  # pyright: ignore[reportAttributeAccessIssue] - made at import
     if types.is_large_string(kind) or types.is_string_view(kind):
         return column.cast(pa.string())
     if types.is_large_binary(kind) or types.is_binary_view(kind):

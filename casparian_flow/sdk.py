@@ -1,12 +1,12 @@
 """What a plugin author writes against.
 
-    from casparian_flow.sdk import BasePlugin, PluginMetadata
+from casparian_flow.sdk import BasePlugin, PluginMetadata
 
-    MANIFEST = PluginMetadata(pattern="*.csv", topic="sales")
+MANIFEST = PluginMetadata(pattern="*.csv", topic="sales")
 
-    class Handler(BasePlugin):
-        def execute(self, path):
-            self.publish("sales", pandas.read_csv(path))
+class Handler(BasePlugin):
+    def execute(self, path):
+        self.publish("sales", pandas.read_csv(path))
 """
 
 from __future__ import annotations

@@ -141,10 +141,20 @@ NUMBERS: dict[str, tuple[int, int]] = {
 }
 
 WARM_PARENT_ONLY = frozenset(
-    """wait4 waitid pidfd_open setpgid recvmsg sendmsg
-    seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self""".split()
+    [
+        "wait4",
+        "waitid",
+        "pidfd_open",
+        "setpgid",
+        "recvmsg",
+        "sendmsg",
+        "seccomp",
+        "landlock_create_ruleset",
+        "landlock_add_rule",
+        "landlock_restrict_self",
+    ]
 )
 """What the warm parent needs to fork, confine and reap its children; no plugin ever has it."""
 
-CONDITIONAL = frozenset("clone clone3 kill tgkill prctl ioctl prlimit64".split())
+CONDITIONAL = frozenset(["clone", "clone3", "kill", "tgkill", "prctl", "ioctl", "prlimit64"])
 """Judged by their arguments in `confine`, never allowed outright."""

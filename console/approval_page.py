@@ -7,7 +7,7 @@ import getpass
 import hmac
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import anyio.to_thread
 from casparian_flow.errors import CasparianError
 from engine.control import Caller, ignore_progress
 from engine.house import House
-from engine.listing import display
+from engine.paths import display
 from engine.runtime import Companion
 from engine.service.calls import perform
 from engine.service.results import ApprovalDetail, Approvals, Result
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;
+padding:0 1rem;color:#1b1f24}
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse}
 td,th{border:1px solid #d0d7de;padding:.25rem .6rem;text-align:left;font-size:.9rem}
 pre{background:#f6f8fa;padding:1rem;overflow:auto;font-size:.85rem}
-button{font:inherit;padding:.6rem 1.4rem;border-radius:.4rem;border:1px solid #1f883d;cursor:pointer}
+button{font:inherit;padding:.6rem 1.4rem;
+border-radius:.4rem;border:1px solid #1f883d;cursor:pointer}
 .yes{background:#1f883d;color:#fff}.no{background:#fff;border-color:#cf222e;color:#cf222e}
 code{overflow-wrap:anywhere}
 """
@@ -66,7 +68,7 @@ class ApprovalPage:
 
         class Quiet(uvicorn.Server):
             @contextlib.contextmanager
-            def capture_signals(self) -> Iterator[None]:
+            def capture_signals(self) -> Generator[None]:
                 """Leave signals to the engine."""
                 yield
 
@@ -106,7 +108,11 @@ class ApprovalPage:
             return _page("Not allowed", "<p>The address is not complete.</p>", 403)
         method = "approve" if form.get("decision") == "yes" else "decline"
         number = str(request.path_params["number"])
-        params = {"approval": number, "digest": str(form.get("digest")), "how": "page"}
+        params: dict[str, object] = {
+            "approval": number,
+            "digest": str(form.get("digest")),
+            "how": "page",
+        }
         done = await _ask(house, method, params)
         text = done if isinstance(done, str) else done.summary
         status = 409 if isinstance(done, str) else 200
@@ -118,13 +124,17 @@ class ApprovalPage:
     def _detail(self, found: ApprovalDetail) -> str:
         effects = found.effects
         parts = [
-            f"<p>Publish <strong>{escape(found.plugin)}@{found.version}</strong>"
-            f" ({escape(found.draft)})?</p>",
+            (
+                f"<p>Publish <strong>{escape(found.plugin)}@{found.version}</strong>"
+                f" ({escape(found.draft)})?</p>"
+            ),
             "<h2>What it would do</h2>",
-            f"<p>Read {effects.files:,} files ({effects.bytes:,} bytes) below"
-            f" {escape(', '.join(effects.roots))}; publish to"
-            f" {escape(', '.join(effects.topics))}; queue {effects.jobs:,} jobs"
-            f" (reprocess: {escape(found.reprocess)}).</p>",
+            (
+                f"<p>Read {effects.files:,} files ({effects.bytes:,} bytes) below"
+                f" {escape(', '.join(effects.roots))}; publish to"
+                f" {escape(', '.join(effects.topics))}; queue {effects.jobs:,} jobs"
+                f" (reprocess: {escape(found.reprocess)}).</p>"
+            ),
             f"<p>Dependencies: {escape(', '.join(found.dependencies) or 'none')}.</p>",
             f"<p>Digest of everything that takes effect: <code>{found.digest}</code></p>",
             _findings(found),

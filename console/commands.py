@@ -134,7 +134,9 @@ def sources(
     if as_json:
         showing.show_json(result)
         return
-    rows: Rows = [[s["path"], s["files"], s["bytes"], s["scanned"]] for s in _list(result, "sources")]
+    rows: Rows = [
+        [s["path"], s["files"], s["bytes"], s["scanned"]] for s in _list(result, "sources")
+    ]
     showing.say(str(result["summary"]))
     showing.table(("folder", "files", "bytes", "scanned"), rows)
     showing.say_steps(result)
@@ -262,7 +264,9 @@ def show_validation(result: dict[str, object]) -> None:
     for topic in _list(result, "rows"):
         heads = [f"{n}\n{t}" for n, t in zip(topic["columns"], topic["types"], strict=True)]
         showing.table(heads, topic["rows"], title=f"{topic['topic']}: {topic['row_count']} rows")
-    rows: Rows = [[q["file"], q["line"], q["reason"], q["raw"]] for q in _list(result, "quarantined")]
+    rows: Rows = [
+        [q["file"], q["line"], q["reason"], q["raw"]] for q in _list(result, "quarantined")
+    ]
     showing.table(("file", "line", "reason", "record"), rows, title="quarantined")
     failed: Rows = [[f["file"], f["reason"]] for f in _list(result, "failed")]
     showing.table(("file", "reason"), failed, title="failed")

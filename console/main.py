@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def _usage(error: Exception) -> int:
-    """Typer's own errors carry their text and code; anything else is a defect and is shown whole."""
+    """Show an error of Typer's own; anything else is a defect and is shown whole."""
     import typer
 
     show = getattr(error, "show", None)

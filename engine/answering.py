@@ -14,21 +14,77 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 _ALLOWED_NODES = frozenset(
-    """SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE
-    BASE_TABLE SUBQUERY JOIN EMPTY EXPRESSION_LIST PIVOT TABLE_FUNCTION
-    LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER ORDER_MODIFIER DISTINCT_MODIFIER
-    ORDER_DEFAULT ASCENDING DESCENDING""".split()
+    [
+        "SELECT_NODE",
+        "SET_OPERATION_NODE",
+        "RECURSIVE_CTE_NODE",
+        "CTE_NODE",
+        "BASE_TABLE",
+        "SUBQUERY",
+        "JOIN",
+        "EMPTY",
+        "EXPRESSION_LIST",
+        "PIVOT",
+        "TABLE_FUNCTION",
+        "LIMIT_MODIFIER",
+        "LIMIT_PERCENT_MODIFIER",
+        "ORDER_MODIFIER",
+        "DISTINCT_MODIFIER",
+        "ORDER_DEFAULT",
+        "ASCENDING",
+        "DESCENDING",
+    ]
 )
 _ALLOWED_CLASSES = frozenset(
-    """AGGREGATE CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION LAMBDA
-    LAMBDA_REF OPERATOR POSITIONAL_REFERENCE STAR SUBQUERY WINDOW BETWEEN TYPE""".split()
+    [
+        "AGGREGATE",
+        "CASE",
+        "CAST",
+        "COLLATE",
+        "COLUMN_REF",
+        "COMPARISON",
+        "CONJUNCTION",
+        "CONSTANT",
+        "FUNCTION",
+        "LAMBDA",
+        "LAMBDA_REF",
+        "OPERATOR",
+        "POSITIONAL_REFERENCE",
+        "STAR",
+        "SUBQUERY",
+        "WINDOW",
+        "BETWEEN",
+        "TYPE",
+    ]
 )
 _TABLE_FUNCTIONS = frozenset(("range", "generate_series", "unnest"))
 _DENIED_FUNCTIONS = frozenset(
-    """getenv getvariable current_setting set_config nextval currval setseed write_log
-    read_text read_blob read_csv read_json read_parquet glob query query_table sniff_csv
-    which_secret pg_read_file current_query add_parquet_key parse_duckdb_log_message
-    in_search_path txid_current""".split()
+    [
+        "getenv",
+        "getvariable",
+        "current_setting",
+        "set_config",
+        "nextval",
+        "currval",
+        "setseed",
+        "write_log",
+        "read_text",
+        "read_blob",
+        "read_csv",
+        "read_json",
+        "read_parquet",
+        "glob",
+        "query",
+        "query_table",
+        "sniff_csv",
+        "which_secret",
+        "pg_read_file",
+        "current_query",
+        "add_parquet_key",
+        "parse_duckdb_log_message",
+        "in_search_path",
+        "txid_current",
+    ]
 )
 _DENIED_PREFIXES = ("duckdb_", "pragma_", "read_", "parquet_", "pg_", "__internal", "storage_")
 

@@ -81,7 +81,7 @@ def ask(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ask(  # noqa: PLR0913 - the whole question, passed on once
+def _ask(  # noqa: PLR0913, PLR0917 - the whole question, passed on once
     folder: Path,
     sql: str,
     tables: Mapping[str, Table],
@@ -100,7 +100,7 @@ def _ask(  # noqa: PLR0913 - the whole question, passed on once
         scratch=scratch,
         scratch_bytes=_SCRATCH_BYTES,
     )
-    setup = {
+    setup: dict[str, object] = {
         "unconfined": wall.level is sandbox.Level.NONE,
         "user": wall.user,
         "limits": {

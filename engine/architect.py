@@ -104,9 +104,7 @@ def deploy(catalog: Catalog, body: Deploy, gate: Gate, *, now: datetime) -> Depl
         return _wire(session, admission, manifest, approval, earlier, now=now)
 
 
-def _approval(
-    session: Session, body: Deploy, artifact: Artifact, admission: Admission
-) -> Approval:
+def _approval(session: Session, body: Deploy, artifact: Artifact, admission: Admission) -> Approval:
     approval = session.get(Approval, body.approval_id)
     digest = digest_in_force(artifact, contract=body.contract, sinks=body.sinks)
     if approval is None or approval.status is not ApprovalStatus.APPROVED:
@@ -218,9 +216,7 @@ def _wire(
         for tag in tags:
             session.add(RoutingRule(root_id=root_id, pattern=pattern, tag=tag, plugin=name))
     matches = reprocess.matching_files(session, pattern, roots)
-    wanted = reprocess.chosen(
-        session, matches, plugin=name, choice=Reprocess(approval.reprocess)
-    )
+    wanted = reprocess.chosen(session, matches, plugin=name, choice=Reprocess(approval.reprocess))
     for older in earlier:
         if older.status is PluginStatus.ACTIVE:
             older.status = PluginStatus.RETIRED
@@ -253,9 +249,7 @@ def _wire(
         },
         now=now,
     )
-    return Deployed(
-        status="ACTIVE", plugin=name, version=admission.statement.version, jobs=queued
-    )
+    return Deployed(status="ACTIVE", plugin=name, version=admission.statement.version, jobs=queued)
 
 
 def _listed(value: object) -> list[object]:

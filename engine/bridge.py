@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -49,8 +49,9 @@ class Input:
 
 
 def guest_name(path: bytes) -> bytes:
-    """A file's own name as the plugin sees it; bytes that are not UTF-8 are spelled out, because
-    Arrow and others take no other paths.
+    """A file's own name as the plugin sees it.
+
+    Bytes that are not UTF-8 are spelled out, because Arrow and others take no other paths.
     """
     return path.rpartition(b"/")[2].decode("utf-8", "backslashreplace").encode()[:250]
 
@@ -147,7 +148,7 @@ class _Progress:
     quarantined: int = 0
 
 
-def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Iterator[Event]:
+def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Generator[Event]:
     """Yield the events of every job in order; end normally only if the guest said goodbye.
 
     Raises:
@@ -190,9 +191,7 @@ class _Pipes:
     log: Log
 
 
-def _watched(
-    parent: WarmParent, child: Child, order: BatchOrder, pipes: _Pipes
-) -> Iterator[Event]:
+def _watched(parent: WarmParent, child: Child, order: BatchOrder, pipes: _Pipes) -> Iterator[Event]:
     """Read until the end of the stream; one timer bounds the whole batch."""
     timed_out = threading.Event()
 
@@ -344,7 +343,9 @@ def _set_aside(frame: Frame) -> SetAside:
 
 def _closed(frame: Frame, progress: _Progress) -> Closed:
     fact = frame.json()
-    said = {topic: count for topic, count in cast("dict[str, int]", fact.get("rows")).items() if count}
+    said = {
+        topic: count for topic, count in cast("dict[str, int]", fact.get("rows")).items() if count
+    }
     if said != {t: n for t, n in progress.rows.items() if n}:
         raise GuestHostile(f"the trailer says {said} rows, {progress.rows} arrived")
     if fact.get("quarantined") != progress.quarantined:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -106,7 +106,7 @@ class Client:
         raise EngineUnavailable("the engine closed the connection without an answer")
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[socket.socket]:
+    def _connected(self) -> Generator[socket.socket]:
         connection = self._try_connect()
         if connection is None:
             connection = self._start_and_connect()
@@ -151,7 +151,9 @@ class Client:
                 break
             time.sleep(pause)
         said = log.read_text("utf-8", "replace").strip()[-1500:]
-        raise EngineUnavailable(f"no engine came up for {self.home.root}: {said or 'it said nothing'}")
+        raise EngineUnavailable(
+            f"no engine came up for {self.home.root}: {said or 'it said nothing'}"
+        )
 
 
 def _read_answer(connection: socket.socket, progress: Progress) -> dict[str, object] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import alembic.command
 import alembic.config
 import sqlalchemy
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -34,7 +35,7 @@ class Catalog:
         self.installation_id = self._installation()
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Generator[Session]:
         """A session that holds the write lock from its first statement; commits at its end."""
         with self._writer, Session(self._engine, expire_on_commit=False) as session:
             session.connection().exec_driver_sql("BEGIN IMMEDIATE")
@@ -42,7 +43,7 @@ class Catalog:
             session.commit()
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> Generator[Session]:
         """A session on one consistent snapshot; nothing it does is kept."""
         with Session(self._engine, expire_on_commit=False) as session:
             session.connection().exec_driver_sql("BEGIN")
@@ -79,7 +80,7 @@ def open_catalog(path: Path) -> Catalog:
         with engine.begin() as connection:
             _migrate(connection)
             differences = _differences(connection)
-    except sqlalchemy.exc.DatabaseError as error:
+    except DatabaseError as error:
         raise CatalogError(f"the catalog {path} cannot be opened: {error.orig}") from error
     if differences:
         raise CatalogError(f"the catalog {path} has another shape: {'; '.join(differences[:5])}")
@@ -126,4 +127,3 @@ def _shape(metadata: MetaData) -> dict[str, tuple[str, ...]]:
         )
         for table in metadata.tables.values()
     }
-

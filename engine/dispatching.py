@@ -13,7 +13,6 @@ from casparian_flow.errors import CasparianError
 from engine import queue
 from engine.architect import Gate, artifact_of
 from engine.database import Catalog
-from engine.listing import absolute
 from engine.messages import Dispatch, ErrorBody, JobOrder, JobResult, PrepareEnv
 from engine.models import (
     FileLocation,
@@ -24,6 +23,7 @@ from engine.models import (
     ProcessingJob,
     TopicConfig,
 )
+from engine.paths import absolute
 from gatekeeper.admission import verify_for_dispatch
 
 
@@ -180,9 +180,7 @@ def _conclusion(
     retry_delay: timedelta,
     now: datetime,
 ) -> queue.Conclusion:
-    outputs = tuple(
-        queue.Output(one.topic, one.path, one.rows, one.size) for one in result.outputs
-    )
+    outputs = tuple(queue.Output(one.topic, one.path, one.rows, one.size) for one in result.outputs)
     status, not_before = _verdict(session, result, max_attempts, retry_delay, now)
     error = result.error
     return queue.Conclusion(
@@ -216,7 +214,9 @@ def _verdict(
             failures = queue.failures_of(session, result.job_id) + 1
             if failures < max_attempts:
                 return JobStatus.WAITING, now + retry_delay * 2 ** (failures - 1)
-    return JobStatus.FAILED, None
+            return JobStatus.FAILED, None
+        case _:
+            return JobStatus.FAILED, None
 
 
 def _list(value: object) -> list[object]:

@@ -120,7 +120,9 @@ def _adopt(bench: Bench, dispatch: Dispatch, attempt: _Attempt) -> None:
     """Take over rows that an earlier attempt promoted before its worker was lost."""
     promotion = lakes.find_promotion(bench.lake, attempt.identity)
     if promotion is not None:
-        _conclude(bench, dispatch, attempt, promotion, {"adopted_attempt": promotion.identity.attempt})
+        _conclude(
+            bench, dispatch, attempt, promotion, {"adopted_attempt": promotion.identity.attempt}
+        )
 
 
 def _take(bench: Bench, parent: WarmParent, attempt: _Attempt) -> None:
@@ -162,7 +164,9 @@ def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
         if len(attempts) == 1:
             attempts[0].result = _failed(attempts[0], error, log=log.text())
             return
-        logger.info("batch failed, running halves", extra={"jobs": len(attempts), "why": str(error)})
+        logger.info(
+            "batch failed, running halves", extra={"jobs": len(attempts), "why": str(error)}
+        )
         for attempt in attempts:
             attempt.error = None
         middle = len(attempts) // 2
@@ -208,7 +212,9 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
 def _input(attempt: _Attempt) -> Input:
     taken = attempt.taken
     assert taken is not None  # noqa: S101 - only attempts with a snapshot come here
-    return Input(guest_name(attempt.order.path), taken.fd, None if taken.path is None else str(taken.path))
+    return Input(
+        guest_name(attempt.order.path), taken.fd, None if taken.path is None else str(taken.path)
+    )
 
 
 def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:

@@ -31,10 +31,14 @@ def read_schema(body: bytes | bytearray) -> pa.Schema:
         raise GuestHostile(f"a schema that cannot be decoded: {error}") from error
     names = schema.names
     if not names or len(names) > MAX_COLUMNS or len(set(names)) != len(names):
-        raise GuestHostile(f"a schema with {len(names)} columns, {len(set(names))} of them distinct")
+        raise GuestHostile(
+            f"a schema with {len(names)} columns, {len(set(names))} of them distinct"
+        )
     for field in schema:
         if field.name in RESERVED_COLUMNS:
-            raise PluginError(f"column {field.name} is stamped by the host, a plugin may not send it")
+            raise PluginError(
+                f"column {field.name} is stamped by the host, a plugin may not send it"
+            )
         if not field.name or len(field.name) > MAX_NAME_CHARS:
             raise GuestHostile(f"a column name of {len(field.name)} characters")
         if not _is_plain(field.type, _MAX_NESTING):
@@ -74,7 +78,9 @@ def read_batch(body: bytes | bytearray, schema: pa.Schema) -> pa.RecordBatch:
     """
     rows = _announced_rows(body)
     if not 0 <= rows <= MAX_ROWS_PER_BATCH:
-        raise GuestHostile(f"a batch that claims {rows} rows, at most {MAX_ROWS_PER_BATCH} are read")
+        raise GuestHostile(
+            f"a batch that claims {rows} rows, at most {MAX_ROWS_PER_BATCH} are read"
+        )
     try:
         batch = pa.ipc.read_record_batch(pa.py_buffer(body), schema)
         batch.validate(full=True)

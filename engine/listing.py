@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 
@@ -61,7 +59,9 @@ def _gnu_find() -> str | None:
     path = shutil.which("find")
     if path is None or not sys.platform.startswith("linux"):
         return None
-    done = subprocess.run([path, "/", "-maxdepth", "0", "-printf", "%T@"], capture_output=True, check=False)
+    done = subprocess.run(
+        [path, "/", "-maxdepth", "0", "-printf", "%T@"], capture_output=True, check=False
+    )
     return path if done.returncode == 0 else None
 
 
@@ -170,22 +170,3 @@ def _visit(
 def _signed(number: int) -> int:
     """SQL integers are signed; inode numbers are not."""
     return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def display(path: bytes) -> str:
-    """A path for people and models: UTF-8 kept, other bytes and control characters escaped."""
-    text = path.decode("utf-8", "backslashreplace")
-    return re.sub(_UNSAFE, lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
-
-
-def absolute(root: bytes, relative: bytes) -> bytes:
-    """The full path of a location."""
-    return os.path.join(root, relative)  # noqa: PTH118 - bytes
-
-
-def as_bytes(path: Path) -> bytes:
-    """A path as the catalog stores it."""
-    return os.fsencode(path)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.guests import WarmParent
@@ -28,14 +27,12 @@ class ParentPool:
     _entries: OrderedDict[str, _Entry] = field(default_factory=OrderedDict[str, _Entry])
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def lend(
-        self, key: str, start: Callable[[], WarmParent]
-    ) -> AbstractContextManager[WarmParent]:
+    def lend(self, key: str, start: Callable[[], WarmParent]) -> AbstractContextManager[WarmParent]:
         """A parent for the length of a `with`; started if there is none that lives."""
         return self._lend(key, start)
 
     @contextmanager
-    def _lend(self, key: str, start: Callable[[], WarmParent]) -> Iterator[WarmParent]:
+    def _lend(self, key: str, start: Callable[[], WarmParent]) -> Generator[WarmParent]:
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and not entry.parent.is_alive:

@@ -14,7 +14,7 @@ from engine.bridge import BatchOrder, Input, Log, SetAside, run_batch
 from engine.guests import GuestSettings, WarmParent
 from engine.sandbox import Wall
 
-_PROBES = '''
+_PROBES = """
 import ctypes
 import json
 import os
@@ -149,10 +149,11 @@ class Handler:
             try:
                 got = repr(attack())[:60]
             except (OSError, MemoryError, IndexError, AttributeError) as error:
-                self.outlet.quarantine(json.dumps([name, True, type(error).__name__]), "probe", None)
+                said = [name, True, type(error).__name__]
             else:
-                self.outlet.quarantine(json.dumps([name, False, got]), "probe", None)
-'''
+                said = [name, False, got]
+            self.outlet.quarantine(json.dumps(said), "probe", None)
+"""
 
 
 @dataclass(frozen=True, slots=True)

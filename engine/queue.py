@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Select, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -175,7 +175,7 @@ def has_due(session: Session, *, now: datetime) -> bool:
     return session.execute(_waiting(now).limit(1)).first() is not None
 
 
-def _waiting(now: datetime) -> Select[tuple[int, int, bool, int]]:
+def _waiting(now: datetime) -> Select[int, int, bool, int]:
     return (
         select(ProcessingJob.id, ProcessingJob.manifest_id, ProcessingJob.alone, FileVersion.size)
         .join(FileVersion, FileVersion.id == ProcessingJob.file_version_id)
@@ -325,12 +325,13 @@ def counts(session: Session) -> dict[str, int]:
 def is_idle(session: Session) -> bool:
     """Whether no job waits or runs."""
     busy = (JobStatus.WAITING, JobStatus.RUNNING)
-    return session.scalar(
-        select(ProcessingJob.id).where(ProcessingJob.status.in_(busy)).limit(1)
-    ) is None
+    return (
+        session.scalar(select(ProcessingJob.id).where(ProcessingJob.status.in_(busy)).limit(1))
+        is None
+    )
 
 
-def current_outputs(topic: str) -> Select[tuple[int, str, int]]:
+def current_outputs(topic: str) -> Select[int, str, int]:
     """Outputs (job, path, rows) in the current view of a topic.
 
     Per location the newest version with a finished job, and of that the newest plugin version and

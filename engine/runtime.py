@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 0.5
 
-Page = Callable[[House], Awaitable[None]]
+Page = Callable[[House], Coroutine[object, object, None]]
 """Serves the approval page until cancelled."""
 
 
@@ -90,7 +90,7 @@ async def run_engine(
 
 
 @contextmanager
-def _only_engine(home: Home) -> Iterator[None]:
+def _only_engine(home: Home) -> Generator[None]:
     with home.lock.open("a+b") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,7 +181,7 @@ async def _run(
 async def _let_calls_end(engine: _Engine) -> None:
     """Whoever asked for the end gets an answer; who waits for something long does not."""
     with anyio.move_on_after(_LAST_ANSWERS_S):
-        while engine.calls:
+        while engine.calls:  # noqa: ASYNC110 - they end in many places; half a second at most
             await anyio.sleep(0.01)
 
 
@@ -310,7 +310,7 @@ async def _answer(
         return _failure(error.code, error.message, error.hint)
     except (ProtocolError, anyio.BrokenResourceError) as error:
         return _failure("PROTOCOL", str(error), "")
-    except Exception as error:  # noqa: BLE001 - one broken call must not take the engine down
+    except Exception as error:
         logger.exception("a call failed in the engine itself")
         hint = f"This is a defect; the engine's log is in {house.home.logs}."
         return _failure("INTERNAL", f"{type(error).__name__}: {error}", hint)

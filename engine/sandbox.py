@@ -92,9 +92,7 @@ def strongest_wall(*, allow_unconfined: bool = False) -> Wall:
             return Wall(Level.L3, user, bwrap)
         if user is None or _reachable_by_others(Path(base_python())):
             return Wall(Level.L2, user, None)
-        reason = (
-            f"namespaces are not available and user {_SPARE_USER} cannot reach {base_python()}"
-        )
+        reason = f"namespaces are not available and user {_SPARE_USER} cannot reach {base_python()}"
     else:
         reason = f"this {sys.platform} kernel offers no Landlock"
     if allow_unconfined:
@@ -158,7 +156,9 @@ def guest_command(wall: Wall, cell: Cell, *, script: Path, argument: str) -> lis
     binds: list[str] = []
     visible = [*_present(cell.readable), str(cell.inputs)]
     # bubblewrap makes missing parents 0700; a guest whose user was dropped could not pass.
-    for folder in sorted({str(parent) for path in visible for parent in Path(path).parents} - {"/"}):
+    for folder in sorted(
+        {str(parent) for path in visible for parent in Path(path).parents} - {"/"}
+    ):
         binds += ["--perms", "0755", "--dir", folder]
     for path in sorted(visible):
         binds += ["--ro-bind", path, path]

@@ -84,9 +84,7 @@ class Scanner:
             while True:
                 with self._lock:
                     self._running[root_id].is_stale = False
-                inventory = scout.scan(
-                    self.catalog, root_id, accept_deletions=accept_deletions
-                )
+                inventory = scout.scan(self.catalog, root_id, accept_deletions=accept_deletions)
                 tagged = tagger.tag_dirty(self.catalog, root_id, progress=report)
                 if tagged.jobs:
                     self.on_jobs()

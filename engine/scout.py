@@ -86,7 +86,7 @@ def _known(session: Session, root_id: int) -> pl.DataFrame:
         (root_id,),
     )
     schema = {"id": pl.Int64, **SCHEMA, "state": pl.String}
-    return pl.DataFrame([tuple(row) for row in rows.cursor or ()], schema=schema, orient="row")
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
 def _difference(found: pl.DataFrame, known: pl.DataFrame) -> _Difference:
@@ -144,7 +144,7 @@ def _append(session: Session, root_id: int, new: pl.DataFrame) -> None:
     if not new.height:
         return
     session.connection().exec_driver_sql(
-        "INSERT INTO file_location (root_id, member, state, dirty, path, size, mtime_ns, ctime_ns,"
+        "INSERT INTO file_location (root_id, member, state, dirty, path, size, mtime_ns, ctime_ns,"  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
         f" inode, device) VALUES ({int(root_id)}, '', '{LocationState.PRESENT.value}', 1,"
         " ?, ?, ?, ?, ?, ?)",
         new.select(*SCHEMA).rows(),

@@ -151,9 +151,7 @@ class Sentinel:
         return worker
 
     async def _deploy(self, body: Deploy, stream: anyio.abc.SocketStream) -> None:
-        work = partial(
-            architect.deploy, self.catalog, body, self.gate(), now=datetime.now(UTC)
-        )
+        work = partial(architect.deploy, self.catalog, body, self.gate(), now=datetime.now(UTC))
         try:
             deployed = await anyio.to_thread.run_sync(work)
         except CasparianError as error:
@@ -274,7 +272,7 @@ class Sentinel:
 
 def is_own_user(stream: anyio.abc.SocketStream) -> bool:
     """Whether the peer of a unix socket runs as this process's user."""
-    raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+    raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - not Django
     if not hasattr(socket, "SO_PEERCRED"):
         return True  # the socket's folder is private to the user
     credentials = raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

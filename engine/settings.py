@@ -18,8 +18,6 @@ from casparian_flow.errors import ConfigError
 from engine.home import DEFAULT_ROOT
 
 
-
-
 def _cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
@@ -98,13 +96,15 @@ def load_settings(home: Path | None = None, **flags: object) -> Settings:
         ConfigError: a value is wrong; the message names the setting.
     """
     try:
-        return Settings.model_validate({**Settings(home=home or default_home()).model_dump(), **flags})
+        return Settings.model_validate(
+            {**Settings(home=home or default_home()).model_dump(), **flags}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
             f"setting {name}: {first['msg']} (got {first['input']!r})",
-            hint=f"Mend it in {(home or default_home()) / 'config.toml'} or CASPARIAN_{name.upper()}.",
+            hint=f"Mend it in config.toml of the home, or in CASPARIAN_{name.upper()}.",
         ) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"config.toml cannot be read: {error}") from error

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from casparian_flow.errors import SourceError
 from engine import queue, snapshot
 from engine.database import Catalog
-from engine.listing import absolute
 from engine.models import (
     FileLocation,
     FileVersion,
@@ -25,6 +24,7 @@ from engine.models import (
     RoutingRule,
     SourceRoot,
 )
+from engine.paths import absolute
 from engine.routing import Matcher, Rule
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,10 @@ def subscribers(session: Session) -> list[Subscriber]:
     """Every active plugin version with its subscriptions."""
     rows = session.execute(
         select(
-            PluginManifest.id, PluginManifest.name, PluginConfig.subscriptions, PluginConfig.priority
+            PluginManifest.id,
+            PluginManifest.name,
+            PluginConfig.subscriptions,
+            PluginConfig.priority,
         )
         .join(PluginConfig, PluginConfig.name == PluginManifest.name)
         .where(PluginManifest.status == PluginStatus.ACTIVE)
@@ -175,9 +178,7 @@ def _record(session: Session, matcher: Matcher, chunk: Sequence[_Hashed]) -> tup
     return (len(chunk) - unreadable, len(fresh), jobs, unreadable)
 
 
-def _jobs_for(
-    versions: Sequence[FileVersion], plugins: Sequence[Subscriber]
-) -> list[queue.NewJob]:
+def _jobs_for(versions: Sequence[FileVersion], plugins: Sequence[Subscriber]) -> list[queue.NewJob]:
     return [
         queue.NewJob(version.id, version.location_id, plugin.manifest_id, 1, plugin.priority)
         for version in versions

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -120,7 +120,7 @@ def ensure_environment(venvs: Path, lockfile: bytes) -> Path:
 
 
 @contextlib.contextmanager
-def _only_builder(venvs: Path, name: str) -> Iterator[None]:
+def _only_builder(venvs: Path, name: str) -> Generator[None]:
     with (venvs / f".{name}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -53,9 +53,7 @@ def _roots(house: House) -> dict[int, Path]:
         return watched_roots(session)
 
 
-async def _watch_one(
-    house: House, root_id: int, path: Path, scope: anyio.CancelScope
-) -> None:
+async def _watch_one(house: House, root_id: int, path: Path, scope: anyio.CancelScope) -> None:
     with scope:
         house.scanner.request(root_id)  # what happened while no engine ran
         async with anyio.create_task_group() as tasks:

@@ -191,14 +191,14 @@ class Worker:
         try:
             prepared = self.prepared.get(dispatch.artifact_hash)
             if prepared is None:
-                raise AdmissionError(f"artifact {dispatch.artifact_hash[:12]} was never prepared")
+                raise AdmissionError(f"artifact {dispatch.artifact_hash[:12]} was never prepared")  # noqa: TRY301 - one place turns errors into results
             self._verify(prepared.artifact, prepared.envelope, dispatch.artifact_hash)
             key = f"{prepared.venv.name}|{','.join(prepared.preload)}"
             with self.pool.lend(key, partial(self._start_parent, prepared)) as parent:
                 return run_dispatch(self._bench(), dispatch, prepared.files, parent, flag)
         except CasparianError as error:
             body = ErrorBody(code=error.code, message=error.message, hint=error.hint)
-        except Exception as error:  # noqa: BLE001 - a job that broke the worker is told apart, not lost
+        except Exception as error:
             logger.exception("a batch failed in the worker itself")
             hint = f"The worker's log is in {self.home.logs}; then `casparian retry ID`."
             body = ErrorBody(code="WORKER", message=f"{type(error).__name__}: {error}", hint=hint)

@@ -25,8 +25,9 @@ class NotAsked(Consent):
 
 
 def can_show_forms(context: Context) -> bool:
-    """Whether the client said that it can show a form; asked first, since asking one that cannot
-    is a protocol error the model never sees.
+    """Whether the client said that it can show a form.
+
+    Looked at before asking: to ask a client that cannot is a protocol error no model ever sees.
     """
     capabilities = context.client_capabilities
     elicitation = capabilities.elicitation if capabilities is not None else None

@@ -33,7 +33,9 @@ class Door:
     _client: Client | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def call(self, method: str, params: Mapping[str, object], progress: Progress) -> dict[str, object]:
+    def call(
+        self, method: str, params: Mapping[str, object], progress: Progress
+    ) -> dict[str, object]:
         """Ask the engine; blocking, for a thread."""
         return self._ready().call(method, params, progress=progress)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 GUIDES = {
-    "authoring": '''# Writing a plugin
+    "authoring": """# Writing a plugin
 
 One file, plugin.py:
 
@@ -33,7 +33,7 @@ class Handler(BasePlugin):
 - A record that does not fit goes to `quarantine` with a reason; never drop it.
 - Leave codes with leading zeros as text. Do not guess dd/mm against mm/dd: say so.
 - `_job_id`, `_file_version_id` and `_row` are stamped by the host.
-''',
+""",
     "rules": """# What the gatekeeper allows
 
 Allow-listed names of csv, json, re, datetime, decimal, gzip, zipfile, xml.etree, pandas, polars,

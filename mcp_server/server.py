@@ -57,6 +57,5 @@ def _is_read_only() -> bool:
     return os.environ.get("CASPARIAN_READ_ONLY", "").lower() in ("1", "true", "yes")
 
 
-
 _door = Door()
 mcp = build(_door, read_only=_is_read_only())

@@ -23,12 +23,12 @@ class StrictArguments:
             self._known[tool.name] = frozenset(properties)
 
     async def __call__(
-        self, context: ServerRequestContext[Any, Any], call_next: CallNext
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
         """Judge tools/call, pass everything else on."""
-        if context.method == "tools/call" and context.params is not None:
-            name = str(context.params.get("name"))
-            given: dict[str, Any] = context.params.get("arguments") or {}
+        if ctx.method == "tools/call" and ctx.params is not None:
+            name = str(ctx.params.get("name"))
+            given: dict[str, Any] = ctx.params.get("arguments") or {}
             known = self._known.get(name)
             unknown = sorted(set(given) - known) if known is not None else []
             if unknown and known is not None:
@@ -37,4 +37,4 @@ class StrictArguments:
                     f" It takes: {', '.join(sorted(known))}."
                 )
                 return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
-        return await call_next(context)
+        return await call_next(ctx)

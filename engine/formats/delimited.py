@@ -163,13 +163,15 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[ColumnProfile]:
-    return [
-        profile_column(name, [row[index] for row in rows]) for index, name in enumerate(names)
-    ]
+    return [profile_column(name, [row[index] for row in rows]) for index, name in enumerate(names)]
 
 
 def _problems(
-    sample: Sample, reading: _Reading, header: bool, names: Sequence[str], records: int  # noqa: FBT001
+    sample: Sample,
+    reading: _Reading,
+    header: bool,  # noqa: FBT001 - private
+    names: Sequence[str],
+    records: int,
 ) -> list[str]:
     problems: list[str] = []
     if sample.encoding_problem:
@@ -180,7 +182,9 @@ def _problems(
         problems.append("a header and no records: types cannot be known")
     ragged = sum(len(row) != reading.width for row in reading.rows)
     if ragged:
-        problems.append(f"{ragged} rows in the sample have another number of fields than {reading.width}")
+        problems.append(
+            f"{ragged} rows in the sample have another number of fields than {reading.width}"
+        )
     if header and len({name.strip() for name in reading.rows[0]}) != len(names):
         problems.append("column names repeat; the later ones carry a number")
     if "\x00" in sample.text:

@@ -22,7 +22,9 @@ BOOLEANS = {
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
 _POINT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _COMMA = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?")
-_COMMA_AS_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[+-]?[0-9]+(?:\.[0-9]+)?")
+_COMMA_AS_THOUSANDS = re.compile(
+    r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[+-]?[0-9]+(?:\.[0-9]+)?"
+)
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y",
@@ -33,9 +35,7 @@ TIME_FORMATS = (
     "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M",
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M",
 )  # fmt: skip
-_ISO_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
-)
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 _EXAMPLES, _TRIED = 3, 2000
 
 
@@ -79,7 +79,7 @@ def _all(pattern: re.Pattern[str], values: list[str]) -> bool:
     return all(pattern.fullmatch(value) for value in values)
 
 
-def _as_number(values: list[str]) -> _Decision:
+def _as_number(values: list[str]) -> _Decision:  # noqa: PLR0911 - one return per kind reads best
     if any(_LEADING_ZERO.match(value) and not value.startswith(("0.", "0,")) for value in values):
         return None  # a code, not a number: 007 is not 7
     if _all(_INTEGER, values):

@@ -12,7 +12,7 @@ class ColumnProfile:
 
     name: str
     type: str
-    """`int64`, `double`, `bool`, `date`, `timestamp`, `string`: the only type every value allows."""
+    """`int64`, `double`, `bool`, `date`, `timestamp`, `json` or `string`: what all values allow."""
     candidates: list[str] = field(default_factory=list[str])
     """What stays possible where the values do not decide; formats of dates and numbers."""
     nulls: int = 0

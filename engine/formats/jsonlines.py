@@ -47,7 +47,7 @@ def recognise(sample: Sample) -> Profile | None:
     )
 
 
-def _column(name: str, values: Sequence[object]) -> ColumnProfile:
+def _column(name: str, values: Sequence[object]) -> ColumnProfile:  # noqa: PLR0911 - one return per kind reads best
     present = [value for value in values if value is not None]
     nulls = len(values) - len(present)
     examples = list(dict.fromkeys(_cell(value) or "" for value in present))[:3]
@@ -61,7 +61,9 @@ def _column(name: str, values: Sequence[object]) -> ColumnProfile:
     if kinds == {str}:
         found = profile_column(name, [str(value) for value in present])
         if found.type in ("date", "timestamp") or found.ambiguity:
-            return ColumnProfile(name, found.type, found.candidates, nulls, examples, found.ambiguity)
+            return ColumnProfile(
+                name, found.type, found.candidates, nulls, examples, found.ambiguity
+            )
         return ColumnProfile(name, "string", [], nulls, examples)
     if kinds and kinds <= {dict, list}:
         return ColumnProfile(name, "json", [], nulls, examples)

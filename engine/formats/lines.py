@@ -91,7 +91,7 @@ def _profile(
     columns: list[ColumnProfile] = []
     for name in re.compile(shape.pattern).groupindex:
         values = [record[name] for record in records]
-        filled = [value for value in values if value not in (None, "-")]
+        filled = [value for value in values if value is not None and value != "-"]
         kind = shape.types.get(name, "string")
         columns.append(
             ColumnProfile(
@@ -99,7 +99,7 @@ def _profile(
                 "timestamp" if kind.startswith("%") else kind,
                 [kind] if kind.startswith("%") else [],
                 len(values) - len(filled),
-                [value for value in dict.fromkeys(filled) if value is not None][:3],
+                list(dict.fromkeys(filled))[:3],
             )
         )
     problems = [sample.encoding_problem] if sample.encoding_problem else []

@@ -98,7 +98,9 @@ def _encoding(head: bytes) -> tuple[str | None, str | None]:
         return "utf-8", None
     guesses = [str(guess.encoding) for guess in from_bytes(head[:PART_BYTES])]
     named = ["cp1252", *[guess for guess in guesses if guess not in ("cp1252", "utf_8")]]
-    text = f"not UTF-8; read as cp1252, which is an estimate (also possible: {', '.join(named[1:4])})"
+    text = (
+        f"not UTF-8; read as cp1252, which is an estimate (also possible: {', '.join(named[1:4])})"
+    )
     return "cp1252", text
 
 

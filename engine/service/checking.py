@@ -6,7 +6,6 @@ import hashlib
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -188,7 +187,10 @@ def _wall(house: House) -> tuple[bool, str]:
     if out:
         return False, f"level {wall.level.value}, but a plugin could: {', '.join(out)}"
     user = f" as user {wall.user[0]}" if wall.user else ""
-    return True, f"level {wall.level.value}{user}: {len(probes)} of {len(probes)} attempts contained"
+    return (
+        True,
+        f"level {wall.level.value}{user}: {len(probes)} of {len(probes)} attempts contained",
+    )
 
 
 def _space(house: House) -> tuple[bool, str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.listing import absolute, display
 from engine.models import FileLocation, LocationState, RoutingRule, SourceRoot
+from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
 from engine.service.results import Group
 

@@ -29,8 +29,8 @@ from engine.architect import digest_in_force
 from engine.control import Caller, Progress
 from engine.drafting import draft_source
 from engine.house import House
-from engine.listing import absolute, display
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
+from engine.paths import absolute, display
 from engine.profile import profile_file
 from engine.service.names import find_file, full_name, live_roots, sentence
 from engine.service.results import (
@@ -226,7 +226,9 @@ def _topic_from(path: bytes) -> str:
 
 def _pattern_from(path: bytes) -> str:
     """A glob for a file and its sisters: digits become `*`."""
-    name = re.sub(r"(?:\\x[0-9a-f]{2})+", "0", path.rpartition(b"/")[2].decode("utf-8", "backslashreplace"))
+    name = re.sub(
+        r"(?:\\x[0-9a-f]{2})+", "0", path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
+    )
     escaped = re.sub(r"([\[\]\\!#?*])", r"\\\1", name)
     return re.sub(r"\d[\d._-]*(?=\d)|\d+", "*", escaped) or "*"
 
@@ -397,9 +399,7 @@ def _await(future: Future[Validation], wait_s: float, progress: Progress) -> Val
             progress("trying the draft on real files", 0, 0)
 
 
-def _try(
-    house: House, draft: str, inputs: list[dict[str, str]], manifest: Manifest
-) -> Validation:
+def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manifest) -> Validation:
     with house.catalog.reading() as session:
         row = session.get_one(Draft, draft)
         sources, dependencies = dict(row.files), list(row.dependencies)

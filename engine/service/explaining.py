@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from casparian_flow.errors import CasparianError, NotFound, NotGranted
 from engine.control import Caller
 from engine.house import House
-from engine.listing import display
 from engine.models import (
     FileLocation,
     JobOutput,
@@ -21,6 +20,7 @@ from engine.models import (
     ProcessingJob,
     SourceRoot,
 )
+from engine.paths import display
 from engine.service.datasets import describe, topics
 from engine.service.names import (
     containing_root,
@@ -71,8 +71,10 @@ def _job(session: Session, number: int) -> Explanation:
     root = session.get_one(SourceRoot, location.root_id)
     name = f"job-{number}"
     evidence = [
-        f"{name} runs {manifest.name}@{manifest.version} over {full_name(location, root)}:"
-        f" {job.status.value.lower()}, attempt {job.attempt}, {job.failures} failed before."
+        (
+            f"{name} runs {manifest.name}@{manifest.version} over {full_name(location, root)}:"
+            f" {job.status.value.lower()}, attempt {job.attempt}, {job.failures} failed before."
+        )
     ]
     if job.error_text:
         evidence.insert(0, f"{job.error_code or 'ERROR'}: {job.error_text}")
@@ -99,8 +101,10 @@ def _unknown(session: Session, subject: str, error: CasparianError) -> Explanati
         return _told(subject, "never seen", [why], ["check the path"])
     root = containing_root(session, path)
     evidence = [
-        f"It lies in the granted folder {display(root.path)}, but the last scan did not see it:"
-        " it is newer, or in a hidden folder, or not a regular file."
+        (
+            f"It lies in the granted folder {display(root.path)}, but the last scan did not see it:"
+            " it is newer, or in a hidden folder, or not a regular file."
+        )
     ]
     if root.scanned:
         evidence.append(f"Last scan: {root.scanned.isoformat()}.")
@@ -170,9 +174,11 @@ def _by_jobs(
 def _topic(session: Session, topic: str) -> Explanation:
     dataset = describe(session, topic)
     evidence = [
-        f"{dataset.files_seen} files match, {dataset.files_read} are read,"
-        f" {dataset.files_failed} failed, {dataset.files_pending} pending,"
-        f" {dataset.quarantined} records quarantined; newest data {dataset.newest}."
+        (
+            f"{dataset.files_seen} files match, {dataset.files_read} are read,"
+            f" {dataset.files_failed} failed, {dataset.files_pending} pending,"
+            f" {dataset.quarantined} records quarantined; newest data {dataset.newest}."
+        )
     ]
     is_whole = not dataset.files_failed and not dataset.files_pending
     steps = [] if is_whole else [f'get_jobs(state="failed", plugin="{dataset.plugin}")']

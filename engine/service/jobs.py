@@ -11,10 +11,8 @@ from casparian_flow.errors import ConfigError, NotFound
 from engine import audit, queue, reprocess
 from engine.control import Caller, Progress
 from engine.house import House
-from engine.listing import absolute, display
 from engine.models import (
     FileLocation,
-
     JobOutput,
     JobStatus,
     PluginManifest,
@@ -23,6 +21,7 @@ from engine.models import (
     Reprocess,
     SourceRoot,
 )
+from engine.paths import absolute, display
 from engine.service.names import find_file, find_plugin, job_number, live_roots, sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Job, JobError, Jobs, RunResult, States
@@ -56,7 +55,10 @@ def get_jobs(
     with house.catalog.reading() as session:
         total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
         page = query.order_by(ProcessingJob.id.desc()).offset(offset).limit(most)
-        found = [_job(session, row.tuple(), include or []) for row in session.execute(page)]
+        found = [
+            _job(session, (row[0], row[1], row[2], row[3]), include or [])
+            for row in session.execute(page)
+        ]
         counts = _counts(session, _filtered(house, jobs, None, plugin, file, since))
     more = offset + len(found) < total
     shown = ", ".join(f"{count:,} {name.lower()}" for name, count in sorted(counts.items()))
@@ -71,14 +73,14 @@ def get_jobs(
     )
 
 
-def _filtered(  # noqa: PLR0913 - the whole filter
+def _filtered(
     house: House,
     jobs: list[str] | None,
     state: str | None,
     plugin: str | None,
     file: str | None,
     since: str | None,
-) -> Select[_Row]:
+) -> Select[ProcessingJob, PluginManifest, FileLocation, SourceRoot]:
     query = (
         select(ProcessingJob, PluginManifest, FileLocation, SourceRoot)
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
@@ -119,13 +121,20 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _counts(session: Session, query: Select[_Row]) -> dict[str, int]:
+def _counts(
+    session: Session, query: Select[ProcessingJob, PluginManifest, FileLocation, SourceRoot]
+) -> dict[str, int]:
     inner = query.with_only_columns(ProcessingJob.status).subquery()
     rows = session.execute(select(inner.c.status, func.count()).group_by(inner.c.status))
     return {str(getattr(status, "value", status)): count for status, count in rows}
 
 
-def _wait(house: House, query: Select[_Row], wait_s: float, progress: Progress) -> None:
+def _wait(
+    house: House,
+    query: Select[ProcessingJob, PluginManifest, FileLocation, SourceRoot],
+    wait_s: float,
+    progress: Progress,
+) -> None:
     """Until no job of the query is open, or the time is over."""
 
     def ended() -> bool:
@@ -158,7 +167,7 @@ def _job(session: Session, row: _Row, include: list[str]) -> Job:
         file=display(absolute(root.path, location.path)),
         attempt=job.attempt,
         generation=job.generation,
-        rows={topic: rows for topic, rows in outputs},
+        rows=dict(outputs),
         quarantined=job.quarantined,
         error=error,
         created=job.created.isoformat(),
@@ -214,9 +223,7 @@ def run_job(
     )
 
 
-def _none_open(
-    house: House, query: Select[tuple[ProcessingJob]], progress: Progress
-) -> bool:
+def _none_open(house: House, query: Select[ProcessingJob], progress: Progress) -> bool:
     with house.catalog.reading() as session:
         states = [job.status for job in session.scalars(query)]
     open_jobs = sum(status in _OPEN for status in states)
@@ -248,7 +255,7 @@ def _wanted(
         unseen = len(matches) - len(hashed)
         if unseen:
             raise NotFound(
-                f"{sentence(unseen, 'file')} of those named has not been hashed: no rule matches it",
+                f"{sentence(unseen, 'file')} of those named: not hashed, for no rule matches",
                 hint="Publish a plugin whose pattern matches it, or scan its folder again.",
             )
         return hashed
@@ -350,5 +357,3 @@ def _states(house: House, numbers: list[int], summary: str) -> States:
         states=states,
         next_steps=[f'get_jobs(jobs=["{first}"], wait_s=10)'] if first else [],
     )
-
-

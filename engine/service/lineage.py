@@ -130,7 +130,9 @@ def _row(session: Session, graph: _Graph, target: dict[str, object]) -> str:
             hint="Take _job_id and _row from the row itself: SELECT _job_id, _row, * FROM …",
         )
     identity = f"{topic}/job-{number}/{row}"
-    graph.add(identity, "row", {"topic": topic, "job_id": number, "row": row, "file": outputs[0].path})
+    graph.add(
+        identity, "row", {"topic": topic, "job_id": number, "row": row, "file": outputs[0].path}
+    )
     job = _job(session, graph, number, outputs=False)
     graph.connect(job, identity, "produced")
     return identity

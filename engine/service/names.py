@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import NotFound, NotGranted
-from engine.listing import absolute, display
 from engine.models import FileLocation, PluginManifest, PluginStatus, SourceRoot
+from engine.paths import absolute, display
 
 
 def job_number(name: str) -> int:
@@ -130,9 +130,7 @@ def _by_path(session: Session, path: Path) -> list[tuple[FileLocation, SourceRoo
     root = containing_root(session, path)
     relative = os.fsencode(path)[len(root.path.rstrip(b"/")) + 1 :]
     rows = session.scalars(
-        select(FileLocation).where(
-            FileLocation.root_id == root.id, FileLocation.path == relative
-        )
+        select(FileLocation).where(FileLocation.root_id == root.id, FileLocation.path == relative)
     )
     return [(location, root) for location in rows]
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from engine import queue
 from engine.control import Caller
 from engine.house import House
-from engine.listing import absolute, display
 from engine.models import (
     Approval,
     ApprovalStatus,
@@ -23,6 +22,7 @@ from engine.models import (
     ProcessingJob,
     SourceRoot,
 )
+from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
 from engine.service.darkness import dark_groups
 from engine.service.datasets import topics
@@ -74,9 +74,7 @@ def get_overview(house: House, _caller: Caller) -> Overview:
 
 
 def _file_counts(session: Session) -> dict[str, int]:
-    rows = session.execute(
-        select(FileLocation.state, func.count()).group_by(FileLocation.state)
-    )
+    rows = session.execute(select(FileLocation.state, func.count()).group_by(FileLocation.state))
     return {state.value.lower(): count for state, count in rows}
 
 
@@ -109,7 +107,7 @@ def find_files(
     )
 
 
-def _chosen(  # noqa: PLR0913 - the whole filter
+def _chosen(
     session: Session,
     query: str | None,
     pattern: str | None,

@@ -42,9 +42,7 @@ def get_plugins(
         if names:
             rows = [find_plugin(session, name) for name in names]
         else:
-            rows = list(
-                session.scalars(select(PluginManifest).order_by(PluginManifest.id.desc()))
-            )
+            rows = list(session.scalars(select(PluginManifest).order_by(PluginManifest.id.desc())))
         if status:
             rows = [row for row in rows if row.status is PluginStatus(status.upper())]
         page = rows[offset : offset + _PAGE]
@@ -106,4 +104,7 @@ def _history(session: Session, row: PluginManifest) -> list[str]:
         .where(AuditEntry.subject.startswith(f"{row.name}@"))
         .order_by(AuditEntry.id)
     )
-    return [f"{entry.at.isoformat()} {entry.action} {entry.subject} by {entry.actor}" for entry in entries]
+    return [
+        f"{entry.at.isoformat()} {entry.action} {entry.subject} by {entry.actor}"
+        for entry in entries
+    ]

@@ -14,7 +14,6 @@ from casparian_flow.errors import ApprovalError, ConfigError, NotFound
 from engine import audit, publisher, queue, reprocess, tagger
 from engine.control import Caller
 from engine.house import House
-from engine.listing import display
 from engine.messages import Deploy
 from engine.models import (
     Approval,
@@ -28,6 +27,7 @@ from engine.models import (
     SourceRoot,
     TopicConfig,
 )
+from engine.paths import display
 from engine.routing import Rule
 from engine.service.drafts import active_version, sinks_of
 from engine.service.names import approval_number, find_plugin, sentence
@@ -102,7 +102,10 @@ def publish_plugin(
         effects=effects,
         approval=ApprovalPart(id=f"approval-{number}", command=command, url=url),
         review=review,
-        next_steps=["tell the person where to approve", "then call publish_plugin again, unchanged"],
+        next_steps=[
+            "tell the person where to approve",
+            "then call publish_plugin again, unchanged",
+        ],
     )
 
 
@@ -251,7 +254,7 @@ def _deploy(
         effects=effects,
         next_steps=[
             f'get_jobs(plugin="{plugin}", wait_s=20)',
-            f'query(sql="SELECT * FROM {proposal.manifest.topics[0]} LIMIT 10")',
+            f'query(sql="SELECT * FROM {proposal.manifest.topics[0]} LIMIT 10")',  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
         ],
     )
 
@@ -292,21 +295,23 @@ def _settle(
         draft, number, digest_in_full = row.draft_id, row.id, row.digest
     house.changes.announce()
     word = "approved" if yes else "declined"
-    step = f'casparian publish {draft} --digest {digest_in_full}'
-    return Done(summary=f"approval-{number} for {draft} is {word}.", next_steps=[step] if yes else [])
+    step = f"casparian publish {draft} --digest {digest_in_full}"
+    return Done(
+        summary=f"approval-{number} for {draft} is {word}.", next_steps=[step] if yes else []
+    )
 
 
 def _decide(session: Session, row: Approval, caller: Caller, *, yes: bool, how: str) -> None:
     row.status = ApprovalStatus.APPROVED if yes else ApprovalStatus.DECLINED
     row.decided_by, row.decided_how = caller.person, f"{caller.door}: {how}"
-    row.decided = datetime.now(UTC)
+    row.decided = now = datetime.now(UTC)
     audit.record(
         session,
         actor=caller.person,
         action="approve" if yes else "decline",
         subject=f"approval-{row.id}",
         facts={"draft": row.draft_id, "digest": row.digest, "how": row.decided_how},
-        now=row.decided,
+        now=now,
     )
 
 
@@ -368,8 +373,10 @@ def review_of(detail: ApprovalDetail) -> str:
     lines = [
         f"Publish plugin {detail.plugin}@{detail.version} from {detail.draft}?",
         f"It reads {effects.files} files ({effects.bytes} bytes) below {', '.join(effects.roots)},",
-        f"publishes to {', '.join(effects.topics)}, and queues {effects.jobs} jobs"
-        f" (reprocess: {detail.reprocess}).",
+        (
+            f"publishes to {', '.join(effects.topics)}, and queues {effects.jobs} jobs"
+            f" (reprocess: {detail.reprocess})."
+        ),
         f"Dependencies: {', '.join(detail.dependencies) or 'none'}.",
         f"Gatekeeper findings: {len(detail.findings)}.",
     ]

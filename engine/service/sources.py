@@ -16,16 +16,16 @@ from casparian_flow.errors import ConfigError, NotFound, NotGranted
 from engine import audit, queue
 from engine.control import Caller, Progress
 from engine.house import House
-from engine.listing import display
 from engine.models import (
     FileLocation,
+    JobStatus,
     LocationState,
     OnDelete,
     ProcessingJob,
-    JobStatus,
     RoutingRule,
     SourceRoot,
 )
+from engine.paths import display
 from engine.scanning import Scanned
 from engine.service.darkness import dark_groups
 from engine.service.names import containing_root, live_roots, resolve, sentence
@@ -193,9 +193,7 @@ def _wait(
             progress("hashing files", *house.scanner.progress(root_id))
 
 
-def _scan_result(
-    house: House, root_id: int, pattern: str, scanned: Scanned | None
-) -> ScanResult:
+def _scan_result(house: House, root_id: int, pattern: str, scanned: Scanned | None) -> ScanResult:
     with house.catalog.reading() as session:
         root = session.get_one(SourceRoot, root_id)
         name = display(root.path)

@@ -136,7 +136,10 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Dictionary pages pay off for text; for numbers they cost 40 % of the writing time.
     text = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
     return pq.ParquetWriter(
-        path, stamped_schema(schema), compression="snappy", use_dictionary=text or False
+        path,
+        stamped_schema(schema),
+        compression="snappy",
+        use_dictionary=text or False,  # pyright: ignore[reportArgumentType] - a list of columns is allowed
     )
 
 

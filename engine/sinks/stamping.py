@@ -28,6 +28,4 @@ def stamp(table: pa.Table, *, job_id: int, file_version_id: int, first_row: int)
         pa.repeat(pa.scalar(file_version_id, pa.int64()), count),
         pa.arange(first_row, first_row + count),
     ]
-    return pa.Table.from_arrays(
-        [*table.columns, *columns], schema=stamped_schema(table.schema)
-    )
+    return pa.Table.from_arrays([*table.columns, *columns], schema=stamped_schema(table.schema))

@@ -120,7 +120,7 @@ def conversions(
     return table, order, f"{block}\n" if block else "", open_points
 
 
-def _conversion(column: ColumnProfile) -> tuple[str | None, str]:
+def _conversion(column: ColumnProfile) -> tuple[str | None, str]:  # noqa: PLR0911 - one return per kind reads best
     first = column.candidates[0] if column.candidates else ""
     match column.type:
         case "int64":

@@ -54,14 +54,15 @@ DENIED_ATTRIBUTES = _words("""
     f_lasti f_lineno co_code co_consts co_names func_globals func_code mro with_traceback ctypes
     manager handlers addHandler removeHandler loggerClass setLoggerClass eval query sql format_map
     deserialize serialize remote show_graph register_dataframe_accessor register_extension_type
-    add_note style plot hist boxplot dump dumps tofile fileno detach truncate unlink
+    add_note style plot hist boxplot dump dumps save savez savetxt savefig tofile fileno detach
+    truncate unlink
     rmdir mkdir touch symlink_to hardlink_to chmod lchmod setflags setstate os sys subprocess
     builtins importlib socket shutil posix pickle marshal threading signal multiprocessing
     tempfile runpy pty
 """)
 """Refused on any object."""
 
-DENIED_PREFIXES = ("write", "sink_", "save", "read_pickle", "read_sql", "to_")
+DENIED_PREFIXES = ("write", "sink_", "save_", "read_pickle", "read_sql", "to_")
 """Attributes that begin so write or leave the plugin; `CONVERSIONS` are the exceptions."""
 
 CONVERSIONS = _words("""

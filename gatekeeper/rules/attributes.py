@@ -19,7 +19,7 @@ from gatekeeper.rules.imports import suggestion
 from gatekeeper.rules.view import View, finding
 
 _POSITION = re.compile(r"_\d+", re.ASCII)
-_PUBLISH = "Call self.publish(topic, rows); a plugin writes no files itself."
+_PUBLISH = "Call self.publish(topic, rows) instead; if it is a column, write row['name']."
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -32,6 +32,12 @@ def check(view: View) -> Iterator[Finding]:
             yield from _check_value_attribute(view, node)
         if not isinstance(node.ctx, ast.Load):
             yield from _check_store(view, node)
+    for node in view.each(ast.Subscript):
+        root = _root(node)
+        is_import = isinstance(root, ast.Name) and root.id in {*view.modules, *view.values}
+        if is_import and not isinstance(node.ctx, ast.Load):
+            fix = "Keep state in local variables or in self.name; never change what is imported."
+            yield finding("store", node, "assignment into something imported", fix)
 
 
 def attribute_problem(name: str) -> tuple[str, str] | None:
@@ -81,15 +87,20 @@ def _check_value_attribute(view: View, node: ast.Attribute) -> Iterator[Finding]
 
 def _check_store(view: View, node: ast.Attribute) -> Iterator[Finding]:
     """Attributes may be set on objects of the plugin, never on what was imported."""
-    root: ast.AST = node.value
-    while isinstance(root, (ast.Attribute, ast.Subscript)):
-        root = root.value
+    root = _root(node)
     is_foreign = not isinstance(root, ast.Name) or (
         root.id not in view.bound or root.id in view.modules or root.id in view.values
     )
     if is_foreign or node.attr in {"str", "execute", "publish", "format"}:
         fix = "Keep state in local variables or in self.name; never change what is imported."
         yield finding("store", node, f"assignment to .{node.attr} of something foreign", fix)
+
+
+def _root(node: ast.AST) -> ast.AST:
+    """Return what a chain of attributes and subscripts begins with."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node
 
 
 def _is_own_private(view: View, node: ast.Attribute) -> bool:

@@ -17,11 +17,13 @@ from gatekeeper.rules.finding import Finding
 from gatekeeper.rules.view import View, finding
 
 _URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://")
+_WORDS = ESCAPE_WORDS | {"storage_options", "allow_pickle"}
 _PLAIN_FIELD = re.compile(r"\w*", re.ASCII)
 
 
 def check(view: View) -> Iterator[Finding]:
     """Find calls that could write, leave the machine, or reach an unnamed attribute."""
+    addresses = _names_of_addresses(view)
     for node in view.each(ast.Call):
         name = view.dotted(node.func)
         position = _mode_position(view, node, name)
@@ -31,7 +33,7 @@ def check(view: View) -> Iterator[Finding]:
             yield from _check_builtin_call(node, node.func.id)
         elif _is_template_call(view, node.func):
             yield from _check_template(node)
-        yield from _check_urls(view, node)
+        yield from _check_urls(view, node, addresses)
         for keyword in node.keywords:
             if keyword.arg in DENIED_KEYWORDS:
                 fix = f"Leave {keyword.arg} out; only the file given may be read."
@@ -79,8 +81,6 @@ def _check_openers_as_values(view: View) -> Iterator[Finding]:
         if not isinstance(node.ctx, ast.Load):
             continue
         name = view.values.get(node.id) if isinstance(node, ast.Name) else view.dotted(node)
-        if isinstance(node, ast.Attribute) and node.attr == "open" and name is None:
-            name = "gzip.open"
         parent = view.parent(node)
         is_called = isinstance(parent, ast.Call) and parent.func is node
         if name in OPENERS and not is_called and not _is_annotation(view, node):
@@ -152,7 +152,7 @@ def _is_plain_template(template: str, *, levels: int) -> bool:
     )
 
 
-def _check_urls(view: View, node: ast.Call) -> Iterator[Finding]:
+def _check_urls(view: View, node: ast.Call, addresses: frozenset[str]) -> Iterator[Finding]:
     """A reader that is given an address would fetch it."""
     function = node.func
     called = function.attr if isinstance(function, ast.Attribute) else ""
@@ -161,12 +161,12 @@ def _check_urls(view: View, node: ast.Call) -> Iterator[Finding]:
     if called in URL_TAKERS:
         return
     for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-        if _starts_as_url(view, argument):
+        if _starts_as_url(argument, addresses):
             fix = "Read only the path that execute() is given; a plugin has no network."
             yield finding("url", argument, "an address is passed to a call", fix)
 
 
-def _starts_as_url(view: View, node: ast.AST) -> bool:
+def _starts_as_url(node: ast.AST, addresses: frozenset[str]) -> bool:
     """Tell whether an expression is text beginning with `scheme://`."""
     while isinstance(node, (ast.BinOp, ast.JoinedStr, ast.FormattedValue)):
         if isinstance(node, ast.BinOp):
@@ -178,13 +178,19 @@ def _starts_as_url(view: View, node: ast.AST) -> bool:
         else:
             return False
     if isinstance(node, ast.Name):
-        return any(
-            isinstance(statement.value, ast.Constant)
-            and _is_url(statement.value.value)
-            and any(isinstance(t, ast.Name) and t.id == node.id for t in statement.targets)
-            for statement in view.each(ast.Assign)
-        )
+        return node.id in addresses
     return isinstance(node, ast.Constant) and _is_url(node.value)
+
+
+def _names_of_addresses(view: View) -> frozenset[str]:
+    """Name the variables that hold an address at some time."""
+    return frozenset(
+        target.id
+        for statement in view.each(ast.Assign)
+        if isinstance(statement.value, ast.Constant) and _is_url(statement.value.value)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    )
 
 
 def _is_url(value: object) -> bool:
@@ -194,9 +200,6 @@ def _is_url(value: object) -> bool:
 def _check_words(view: View) -> Iterator[Finding]:
     """Texts that can only be meant for a door the rules have closed."""
     for node in view.each(ast.Constant):
-        if isinstance(node.value, str) and node.value in ESCAPE_WORDS | DENIED_KEYWORDS - {
-            "filesystem",
-            "opener",
-        }:
+        if isinstance(node.value, str) and node.value in _WORDS:
             fix = "Leave it out; no data format needs this word."
             yield finding("word", node, f"text {node.value!r} names an inside", fix)

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 
+from gatekeeper.policy import ALLOWED_NAMES
 from gatekeeper.policy.language import BUILTINS, DISPATCH_OPTIONS, DISPATCH_WORDS, DISPATCHERS
 from gatekeeper.rules.finding import Finding
 from gatekeeper.rules.view import View, finding
@@ -70,24 +71,31 @@ def _is_safe(view: View, node: ast.AST) -> bool:
 
 def _is_function(view: View, node: ast.AST) -> bool:
     """Tell whether `node` is surely a function: written here, imported or a builtin."""
-    if isinstance(node, ast.Lambda):
-        return True
     if isinstance(node, ast.Name):
-        if node.id in view.functions or node.id in view.classes:
-            return all(
-                isinstance(binder, (ast.FunctionDef, ast.ClassDef))
-                for name, binder in view.bindings
-                if name == node.id
-            )
-        return node.id not in view.bound and (node.id in BUILTINS or node.id in view.values)
+        return _is_name_of_function(view, node.id)
     if isinstance(node, ast.Attribute):
-        is_own = node.attr in view.functions and view.is_self(node.value)
-        return is_own or view.dotted(node) is not None
+        if view.is_self(node.value):
+            return view.is_surely_function(node.attr)
+        return _is_listed(view, view.dotted(node) or "")
     if isinstance(node, ast.Call):
         is_partial = view.dotted(node.func) == "functools.partial"
         is_named = view.dotted(node.func) == "pandas.NamedAgg"
         return is_named or (is_partial and bool(node.args) and _is_function(view, node.args[0]))
-    return False
+    return isinstance(node, ast.Lambda)
+
+
+def _is_name_of_function(view: View, name: str) -> bool:
+    if name in view.bound:
+        return view.is_surely_function(name)
+    if name in view.values:
+        return _is_listed(view, view.values[name])
+    return name in BUILTINS
+
+
+def _is_listed(view: View, path: str) -> bool:
+    """Tell whether a dotted name is a library's, or a function of another own module."""
+    module, _, name = path.rpartition(".")
+    return name in ALLOWED_NAMES.get(module, ()) or path in view.functions_of_siblings
 
 
 def _is_expression_of_polars(view: View, node: ast.AST) -> bool:

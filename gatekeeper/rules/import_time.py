@@ -101,11 +101,10 @@ def _is_listed_call(view: View, node: ast.Call) -> bool:
 
 def _is_record(view: View, name: str) -> bool:
     """Tell whether a class here is only fields, so that making one runs no code of its own."""
-    for node in view.each(ast.ClassDef):
-        if node.name == name:
-            own = {"__init__", "__post_init__"}
-            return not any(isinstance(n, ast.FunctionDef) and n.name in own for n in node.body)
-    return False
+    own = {"__init__", "__post_init__"}
+    body = view.classes[name].body
+    runs_code = any(isinstance(node, ast.FunctionDef) and node.name in own for node in body)
+    return not runs_code and view.is_surely_one_class(name)
 
 
 def _check_decorators(view: View, node: ast.FunctionDef | ast.ClassDef) -> Iterator[Finding]:

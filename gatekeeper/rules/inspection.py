@@ -53,9 +53,16 @@ def inspect_files(files: Mapping[str, bytes], *, entry: str) -> tuple[Finding, .
         found[name].extend(links.check_module_name(modules[name]))
         if view is not None:
             views[name] = view
-            found[name].extend(_apply(view, entry=name == entry))
     exports = {modules[name]: links.exports_of(view) for name, view in views.items()}
+    functions = frozenset(
+        f"{modules[name]}.{export}"
+        for name, view in views.items()
+        for export in exports[modules[name]]
+        if view.is_surely_function(export)
+    )
     for name, view in views.items():
+        view.functions_of_siblings = functions
+        found[name].extend(_apply(view, entry=name == entry))
         found[name].extend(links.check_links(view, exports))
     listed: list[Finding] = []
     for name in sorted(files, key=lambda file: (file != entry, file)):
@@ -81,7 +88,11 @@ def _view(source: bytes, siblings: frozenset[str]) -> tuple[View | None, tuple[F
 
 
 def _apply(view: View, *, entry: bool) -> Iterator[Finding]:
-    """Run every rule over the view."""
+    """Run every rule over the view; what is nested too deeply is not looked at further."""
+    too_deep = tuple(statements.check_nesting(view))
+    if too_deep:
+        yield from too_deep
+        return
     for rule in _RULES:
         yield from rule.check(view)
     if entry:

@@ -63,7 +63,9 @@ def _check_binding(view: View, name: str, node: ast.AST) -> Iterator[Finding]:
             fix = "Use a plain method name that you call yourself."
             yield finding("dunder", node, f"{name} may not be defined", fix)
     elif in_class:
-        return
+        if name == "str":
+            # `.str.extract` is a text method only as long as nothing else is called `.str`.
+            yield _shadow(node, name)
     elif name in DENIED_BUILTINS or name in CALL_ONLY_BUILTINS:
         yield _shadow(node, name)
     elif name in view.modules or (name in view.values and _is_global(view, node)):

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 
+from gatekeeper.policy import third_party
 from gatekeeper.policy.language import DEPTH_LIMIT, NESTING_LIMIT, NODES, PATTERN_CLASSES
 from gatekeeper.rules.attributes import attribute_problem
 from gatekeeper.rules.finding import Finding
@@ -12,11 +13,18 @@ _CATCH_FIX = "Catch Exception or something narrower; the job's deadline must get
 _BASE_KEYWORDS = frozenset({"total"})
 
 
+def check_nesting(view: View) -> Iterator[Finding]:
+    """Find trees so deep that the rules, some of which recurse, must not walk them."""
+    if view.nesting > NESTING_LIMIT or view.depth > DEPTH_LIMIT:
+        message = (
+            f"nested {view.nesting} deep, chains {view.depth} long; "
+            f"the limits are {NESTING_LIMIT} and {DEPTH_LIMIT}"
+        )
+        yield finding("nesting", view.tree, message, "Split it into functions.")
+
+
 def check(view: View) -> Iterator[Finding]:
     """Find syntax that a parser does not need."""
-    if view.nesting > NESTING_LIMIT or view.depth > DEPTH_LIMIT:
-        message = f"nested {view.nesting} deep; the limit is {NESTING_LIMIT}"
-        yield finding("nesting", view.tree, message, "Split it into functions.")
     for kind, example in view.kinds():
         is_operator = issubclass(kind, (ast.operator, ast.unaryop, ast.cmpop, ast.boolop))
         if kind.__name__ not in NODES and not is_operator:
@@ -53,6 +61,9 @@ def _check_classes(view: View) -> Iterator[Finding]:
             plain = base.value if isinstance(base, ast.Subscript) else base
             if not isinstance(plain, (ast.Name, ast.Attribute)):
                 yield finding("class", base, "a base that is computed", "Name the base class.")
+            elif (view.dotted(plain) or "").rpartition(".")[0] in third_party.NAMES:
+                fix = "Hold the object in a field of a class of your own."
+                yield finding("class", base, "subclass of a library's class", fix)
         is_handler = any(isinstance(b, ast.Name) and b.id == "BasePlugin" for b in node.bases)
         for statement in node.body:
             if (

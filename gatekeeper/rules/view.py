@@ -43,9 +43,15 @@ class View:
         """Names of functions and methods defined here."""
         self.methods: set[str] = set()
         """Names of methods that take `self`."""
-        self.classes: set[str] = set()
+        self.classes: dict[str, ast.ClassDef] = {}
+        """Classes defined here, by name; of two with one name, the later."""
         self.privates: set[str] = set()
         """`_names` that a class here defines or that are set on `self`."""
+        self.functions_of_siblings: frozenset[str] = frozenset()
+        """`module.name` of the functions that the plugin's other modules define."""
+        self._binders_of: dict[str, list[ast.AST]] = {}
+        self._stored: set[str] = set()
+        """Attributes that are assigned or deleted anywhere."""
         self._nodes: dict[type[ast.AST], list[ast.AST]] = {}
         self._walk()
         self._note_imports()
@@ -102,6 +108,17 @@ class View:
         """Tell whether a dotted path is one of the plugin's own modules or packages."""
         return path in self.siblings or any(s.startswith(path + ".") for s in self.siblings)
 
+    def is_surely_function(self, name: str) -> bool:
+        """Tell whether nothing but plain `def` and `class` ever gives this name its value."""
+        binders = self._binders_of.get(name, [])
+        is_stored = name in self._stored
+        return bool(binders) and not is_stored and all(map(_is_plain_definition, binders))
+
+    def is_surely_one_class(self, name: str) -> bool:
+        """Tell whether this name is bound once, by a class statement."""
+        binders = self._binders_of.get(name, [])
+        return len(binders) == 1 and isinstance(binders[0], ast.ClassDef)
+
     def scope(self, node: ast.AST) -> ast.AST:
         """Return the nearest function, lambda, class or module around `node`."""
         node = self.parent(node)
@@ -143,8 +160,7 @@ class View:
                     level = nesting + isinstance(child, _BLOCKS)
                     if name in _SPINE or _is_chain(node, name, child, len(items)):
                         level = nesting
-                    is_elif = isinstance(node, ast.If) and isinstance(child, ast.If)
-                    children.append((child, depth if is_elif else depth + 1, level))
+                    children.append((child, depth + 1, level))
             stack.extend(reversed(children))
 
     def _note_imports(self) -> None:
@@ -165,6 +181,7 @@ class View:
     def _note_bindings(self) -> None:
         for name, node in self._binders():
             self.bindings.append((name, node))
+            self._binders_of.setdefault(name, []).append(node)
             in_class = isinstance(self.scope(node), ast.ClassDef)
             if in_class and not isinstance(node, ast.arg):
                 self.class_bound.add(name)
@@ -176,9 +193,11 @@ class View:
                 decorated = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
                 if not decorated & {"staticmethod", "classmethod"}:
                     self.methods.add(node.name)
-        self.classes.update(node.name for node in self.each(ast.ClassDef))
+        self.classes.update((node.name, node) for node in self.each(ast.ClassDef))
         self.privates.update(name for name in self.class_bound if name.startswith("_"))
         for node in self.each(ast.Attribute):
+            if not isinstance(node.ctx, ast.Load):
+                self._stored.add(node.attr)
             is_private = isinstance(node.ctx, ast.Store) and node.attr.startswith("_")
             if is_private and self.is_self(node.value):
                 self.privates.add(node.attr)
@@ -209,6 +228,16 @@ def finding(rule: str, node: ast.AST, message: str, fix: str) -> Finding:
     line: int = getattr(node, "lineno", 1)
     column: int = getattr(node, "col_offset", 0)
     return Finding(rule, line, column + 1, message, fix)
+
+
+def _is_plain_definition(node: ast.AST) -> bool:
+    """Tell whether a name is bound to a function or class; a property gives any value."""
+    if isinstance(node, ast.ClassDef):
+        return True
+    return isinstance(node, ast.FunctionDef) and all(
+        isinstance(decorator, ast.Name) and decorator.id in {"staticmethod", "classmethod"}
+        for decorator in node.decorator_list
+    )
 
 
 def _is_chain(node: ast.AST, name: str, child: ast.AST, siblings: int) -> bool:

@@ -1,0 +1,1 @@
+"""Changes of the catalog's tables, in order; run by `engine.database`."""
