@@ -187,7 +187,7 @@ def _completeness(
         )
         .group_by(ProcessingJob.status)
     )
-    return seen, dict(jobs.tuples())
+    return seen, dict(jobs.tuples().all())
 
 
 def _newest(session: Session, topic: str) -> str | None:
