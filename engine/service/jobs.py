@@ -167,7 +167,7 @@ def _job(session: Session, row: _Row, include: list[str]) -> Job:
         file=display(absolute(root.path, location.path)),
         attempt=job.attempt,
         generation=job.generation,
-        rows=dict(outputs),
+        rows=dict(outputs.tuples().all()),
         quarantined=job.quarantined,
         error=error,
         created=job.created.isoformat(),
