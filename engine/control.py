@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -141,6 +142,8 @@ class Client:
                 stderr=output,
                 start_new_session=True,
             )
+        # The engine outlives its door; while the door lives, it reaps it.
+        threading.Thread(target=process.wait, daemon=True).start()
         deadline = time.monotonic() + _START_TIMEOUT_S
         pause = 0.02
         while time.monotonic() < deadline:

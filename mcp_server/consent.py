@@ -41,7 +41,7 @@ async def consent_for(
     door: Door, context: Context, order: Mapping[str, object]
 ) -> Consent | Elicit[Consent]:
     """What to show the person; the same text for the same proposal."""
-    proposal = await ask(door, context, "publish_plugin", **order)
+    proposal = await ask(door, context, "propose_plugin", **order)
     if proposal["status"] != "approval_required" or not can_show_forms(context):
         return NotAsked()
     return Elicit(str(proposal["review"]), Consent)
@@ -51,10 +51,11 @@ async def settle(
     door: Door, context: Context, order: Mapping[str, object], *, approve: bool
 ) -> dict[str, object]:
     """Record the host's word for the person's decision, and publish if it was yes."""
-    proposal = await ask(door, context, "publish_plugin", **order)
+    asked = {key: value for key, value in order.items() if key != "note"}
+    proposal = await ask(door, context, "propose_plugin", **asked)
     approval = cast("dict[str, str] | None", proposal.get("approval"))
     if approval is None:
-        return proposal
+        return await ask(door, context, "publish_plugin", **order)
     method = "approve" if approve else "decline"
     params = {"approval": approval["id"], "digest": str(order["digest"]), "how": "host form"}
     await ask(door, context, method, **params)

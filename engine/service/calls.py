@@ -56,6 +56,7 @@ CALLS: Mapping[str, _Call] = {
     "draft_plugin": _Call(drafts.draft_plugin, writes=True),
     "validate_plugin": _Call(drafts.validate_plugin, writes=True),
     "publish_plugin": _Call(publishing.publish_plugin, writes=True),
+    "propose_plugin": _Call(publishing.propose_plugin, writes=True),
     "approvals": _Call(publishing.approvals),
     "approve": _Call(publishing.approve, writes=True),
     "decline": _Call(publishing.decline, writes=True),

@@ -69,43 +69,111 @@ def publish_plugin(
     reprocess: str = "new",
     note: str | None = None,
 ) -> Publication:
-    """Put a validated draft in force, once a person has approved exactly this."""
+    """Put a validated draft in force, once a person has approved exactly this.
+
+    Asking again for what is in force already changes nothing.
+    """
     choice = _choice(reprocess)
     with house.catalog.writing() as session:
+        standing = _in_force(session, draft, digest, version, choice)
+        if standing is not None:
+            return standing
+        proposal = _proposal(session, draft, digest, version)
+        effects = _effects(session, proposal, choice)
+        approval = _approval(session, proposal, choice, effects)
+        number = approval.id
+        if approval.status is ApprovalStatus.WAITING and _host_decides(house, caller):
+            _decide(session, approval, caller, yes=True, how="host confirmation")
+        status = approval.status
+    if status is ApprovalStatus.APPROVED:
+        return _deploy(house, proposal, number, effects, note)
+    return _undecided(house, proposal, number, effects, status)
+
+
+def propose_plugin(
+    house: House,
+    caller: Caller,
+    *,
+    draft: str,
+    digest: str,
+    version: int | None = None,
+    reprocess: str = "new",
+) -> Publication:
+    """What publishing would do and whether a person has decided; puts nothing in force."""
+    choice = _choice(reprocess)
+    with house.catalog.writing() as session:
+        standing = _in_force(session, draft, digest, version, choice)
+        if standing is not None:
+            return standing
         proposal = _proposal(session, draft, digest, version)
         effects = _effects(session, proposal, choice)
         approval = _approval(session, proposal, choice, effects)
         number, status = approval.id, approval.status
-        if status is ApprovalStatus.WAITING and _host_decides(house, caller):
-            _decide(session, approval, caller, yes=True, how="host confirmation")
-            status = approval.status
-    if status is ApprovalStatus.APPROVED:
-        return _deploy(house, proposal, number, effects, note)
+    if status is ApprovalStatus.WAITING and _host_decides(house, caller):
+        status = ApprovalStatus.APPROVED
+    return _undecided(house, proposal, number, effects, status)
+
+
+def _in_force(
+    session: Session, draft: str, digest: str, version: int | None, choice: Reprocess
+) -> Publication | None:
+    """The publication that already answers this request."""
+    query = (
+        select(PluginManifest)
+        .join(Approval, Approval.id == PluginManifest.approval_id)
+        .where(
+            PluginManifest.status == PluginStatus.ACTIVE,
+            Approval.draft_id == draft,
+            Approval.digest == digest,
+            Approval.reprocess == choice.value,
+        )
+    )
+    row = session.scalar(query)
+    if row is None or version not in (None, row.version):
+        return None
+    return Publication(
+        summary=f"{row.name}@{row.version} is in force.",
+        status="published",
+        plugin=row.name,
+        version=row.version,
+        next_steps=[f'get_jobs(plugin="{row.name}@{row.version}", wait_s=20)'],
+    )
+
+
+def _undecided(
+    house: House, proposal: _Proposal, number: int, effects: Effects, status: ApprovalStatus
+) -> Publication:
+    """What to tell a caller while nothing is in force."""
+    name = f"{proposal.name}@{proposal.version}"
+    common = {"plugin": proposal.name, "version": proposal.version, "effects": effects}
     if status is ApprovalStatus.DECLINED:
-        return Publication(
-            summary=f"A person declined {proposal.name}@{proposal.version}.",
-            status="declined",
-            plugin=proposal.name,
-            version=proposal.version,
-            effects=effects,
-            next_steps=["ask the person why, change the draft, validate again"],
+        return Publication.model_validate(
+            {
+                **common,
+                "summary": f"A person declined {name}.",
+                "status": "declined",
+                "next_steps": ["ask the person why, change the draft, validate again"],
+            }
+        )
+    if status is ApprovalStatus.APPROVED:
+        return Publication.model_validate(
+            {**common, "summary": f"{name} is approved.", "status": "approved"}
         )
     url = house.page_url(number)
     command = f"casparian approve approval-{number}"
-    review = _review_text(house, number)
     where = f"at {url} or with `{command}`" if url else f"with `{command}`"
-    return Publication(
-        summary=f"{proposal.name}@{proposal.version} waits for a person's approval, {where}.",
-        status="approval_required",
-        plugin=proposal.name,
-        version=proposal.version,
-        effects=effects,
-        approval=ApprovalPart(id=f"approval-{number}", command=command, url=url),
-        review=review,
-        next_steps=[
-            "tell the person where to approve",
-            "then call publish_plugin again, unchanged",
-        ],
+    return Publication.model_validate(
+        {
+            **common,
+            "summary": f"{name} waits for a person's approval, {where}.",
+            "status": "approval_required",
+            "approval": ApprovalPart(id=f"approval-{number}", command=command, url=url),
+            "review": _review_text(house, number),
+            "next_steps": [
+                "tell the person where to approve",
+                "then call publish_plugin again, unchanged",
+            ],
+        }
     )
 
 

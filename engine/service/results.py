@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
+
+
+def _without_titles(schema: dict[str, Any]) -> None:
+    """Drop what only repeats a field's name: every model reads the schema, and pays for it."""
+    schema.pop("title", None)
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
 
 
 class Part(BaseModel):
     """A piece of a result."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_titles)
 
 
 class Result(Part):
