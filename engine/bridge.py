@@ -231,8 +231,11 @@ def _verdict(child: Child, order: BatchOrder, *, timed_out: bool) -> GuestError:
 
 def _events(order: BatchOrder, pipes: _Pipes) -> Iterator[Event]:
     progress = _Progress()
-    opened, goodbye = -1, False
+    opened, is_open, goodbye = -1, False, False
     for frame in _frames(pipes):
+        # Between OPENED and CLOSED or RAISED everything belongs to the job; nothing else may come.
+        if is_open == (frame.kind in (Kind.GOODBYE, Kind.OPENED)):
+            raise GuestHostile(f"a {frame.kind.name} frame {'in' if is_open else 'out'}side a job")
         if frame.kind is Kind.GOODBYE:
             if opened != len(order.inputs) - 1:
                 raise GuestHostile(f"goodbye after {opened + 1} of {len(order.inputs)} jobs")
@@ -242,9 +245,10 @@ def _events(order: BatchOrder, pipes: _Pipes) -> Iterator[Event]:
             opened += 1
             if frame.json().get("index") != opened or opened >= len(order.inputs):
                 raise GuestHostile("jobs were opened out of order")
-            progress = _Progress()
+            progress, is_open = _Progress(), True
             yield Opened(opened)
             continue
+        is_open = frame.kind not in (Kind.CLOSED, Kind.RAISED)
         event = _event(frame, order, progress)
         if event is not None:
             yield event
@@ -338,14 +342,20 @@ def _set_aside(frame: Frame) -> SetAside:
         raise GuestHostile("a quarantined record without text or reason")
     if line is not None and (not isinstance(line, int) or not 0 <= line < 1 << 62):
         raise GuestHostile("a quarantined record whose line is not a line number")
-    return SetAside(str(fact["raw"]), str(fact["reason"]), line, fact.get("cut") is True)
+    return SetAside(_text(fact["raw"]), _text(fact["reason"]), line, fact.get("cut") is True)
+
+
+def _text(value: object) -> str:
+    """Text that can be stored: JSON may hold halves of surrogate pairs, UTF-8 may not."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _closed(frame: Frame, progress: _Progress) -> Closed:
     fact = frame.json()
-    said = {
-        topic: count for topic, count in cast("dict[str, int]", fact.get("rows")).items() if count
-    }
+    counts = fact.get("rows")
+    if not isinstance(counts, dict):
+        raise GuestHostile("a trailer without row counts")
+    said = {topic: count for topic, count in cast("dict[str, int]", counts).items() if count}
     if said != {t: n for t, n in progress.rows.items() if n}:
         raise GuestHostile(f"the trailer says {said} rows, {progress.rows} arrived")
     if fact.get("quarantined") != progress.quarantined:
@@ -355,13 +365,13 @@ def _closed(frame: Frame, progress: _Progress) -> Closed:
 
 def _plugin_error(frame: Frame) -> CasparianError:
     fact = frame.json()
-    kind, message = str(fact.get("kind"))[:100], str(fact.get("message"))[:4000]
-    hint = str(fact["hint"])[:500] if isinstance(fact.get("hint"), str) else PluginError.hint
+    kind, message = _text(fact.get("kind"))[:100], _text(fact.get("message"))[:4000]
+    hint = _text(fact["hint"])[:500] if isinstance(fact.get("hint"), str) else PluginError.hint
     if kind == "PluginError":
         return error_from_code(PluginError.code, message, hint)
     where = ""
     frames = fact.get("frames")
     if isinstance(frames, list) and frames and isinstance(frames[-1], dict):
         last = cast("dict[str, object]", frames[-1])
-        where = f" at {str(last.get('file'))[:100]} line {str(last.get('line'))[:10]}"
+        where = f" at {_text(last.get('file'))[:100]} line {str(last.get('line'))[:10]}"
     return PluginError(f"{kind}{where}: {message}", hint=hint)

@@ -13,6 +13,8 @@ from casparian_flow.sdk import RESERVED_COLUMNS
 MAX_ROWS_PER_BATCH = 1 << 20
 MAX_COLUMNS = 4096
 MAX_NAME_CHARS = 512
+MAX_ELEMENTS_PER_BATCH = 1 << 28
+"""Nested values of one batch; nulls in lists take no bytes, so bytes do not bound them."""
 _MAX_NESTING = 8
 _RECORD_BATCH = 3
 """Arrow's flatbuffer union `MessageHeader`: 3 is RecordBatch."""
@@ -27,6 +29,7 @@ def read_schema(body: bytes | bytearray) -> pa.Schema:
     """
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(body)).remove_metadata()
+        str(schema)  # decodes every name and time zone, nested ones too
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         raise GuestHostile(f"a schema that cannot be decoded: {error}") from error
     names = schema.names
@@ -84,9 +87,26 @@ def read_batch(body: bytes | bytearray, schema: pa.Schema) -> pa.RecordBatch:
     try:
         batch = pa.ipc.read_record_batch(pa.py_buffer(body), schema)
         batch.validate(full=True)
+        elements = sum(_elements(column) for column in batch.columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise GuestHostile(f"a batch that does not hold what it says: {error}") from error
+    if elements > MAX_ELEMENTS_PER_BATCH:
+        raise GuestHostile(f"a batch that claims {elements} nested values")
     return batch
+
+
+def _elements(column: pa.Array) -> int:
+    """How many values the arrays nested in a column hold."""
+    kind = column.type
+    if types.is_struct(kind):
+        children = [column.field(index) for index in range(kind.num_fields)]
+    elif types.is_map(kind):
+        children = [column.keys, column.items]
+    elif types.is_nested(kind):
+        children = [column.values]
+    else:
+        children = []
+    return sum(len(child) + _elements(child) for child in children)
 
 
 def _announced_rows(body: bytes | bytearray) -> int:

@@ -181,8 +181,16 @@ def _given(
 ) -> _Made:
     del path
     files = {"plugin.py": source, **modules}
-    wanted = dependencies or _pep723(source) or publisher.infer_dependencies(files)
+    wanted = dependencies or _pep723(source) or _inferred(files)
     return _Made(files, wanted, "given", [], None)
+
+
+def _inferred(files: dict[str, str]) -> list[str]:
+    """Dependencies by the imports; none for a source that does not parse, the gatekeeper says why."""
+    try:
+        return publisher.infer_dependencies(files)
+    except AdmissionError:
+        return []
 
 
 def _pep723(source: str) -> list[str] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Environment, House
+from tests.conftest import House
 
 FILES, ROWS = 2000, 100
 
@@ -50,7 +50,7 @@ def test_every_row_of_2000_files_is_there_once_whatever_is_killed(
 ) -> None:
     house = new_house()
     house.call("scan", path=str(data), wait_s=60)
-    first = sorted(parts)[0]
+    first = min(parts)
     house.publish([first], source=PLUGIN, dependencies=["pandas"])
 
     _wait_for_done(house, 200)
