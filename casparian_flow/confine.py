@@ -76,6 +76,9 @@ def drop_user(uid: int, gid: int) -> None:
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+    # The kernel keeps the inheritable set across a change of user; version 3, this process.
+    none = libc().capset(struct.pack("=Ii", 0x20080522, 0), bytes(24))
+    _check(none, "capabilities")
     # Changing users makes /proc/self unreadable, and with it the way to sealed inputs.
     _check(libc().prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable")
     if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid):

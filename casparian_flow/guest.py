@@ -113,6 +113,7 @@ def _serve(control: socket.socket, setup: dict[str, object]) -> None:
     from casparian_flow.link import Kind
 
     watched: dict[int, int] = {}  # pidfd → pid
+    is_spent = False
     poll = select.poll()
     poll.register(control, select.POLLIN)
     while True:
@@ -122,8 +123,11 @@ def _serve(control: socket.socket, setup: dict[str, object]) -> None:
                 poll.unregister(fd)
                 os.close(fd)
                 _, status = os.waitpid(pid, 0)
+                is_spent |= not _remove_scratch(setup, pid)
                 ended = {"pid": pid, "status": os.waitstatus_to_exitcode(status)}
                 link.send_json(control.fileno(), Kind.EXITED, ended)
+                if is_spent and not watched:
+                    return
                 continue
             frame, fds = link.receive_with_fds(control)
             if frame is None:
@@ -140,6 +144,23 @@ def _serve(control: socket.socket, setup: dict[str, object]) -> None:
                 for received in fds:
                     os.close(received)
                 link.send_json(control.fileno(), Kind.STARTED, {"pid": pid})
+
+
+def _remove_scratch(setup: dict[str, object], pid: int) -> bool:
+    """Leave nothing of an ended child to the next; whether that could be done.
+
+    A child can lock a folder against its own user or nest thousands of them: a parent that
+    cannot clear up ends, and the scratch space with it.
+    """
+    import shutil
+
+    try:
+        shutil.rmtree(os.path.join(_strings(setup["scratch"])[0], str(pid)))  # noqa: PTH118
+    except FileNotFoundError:
+        return True
+    except (OSError, RecursionError):
+        return False
+    return True
 
 
 def _fork(frame: Frame, fds: list[int], setup: dict[str, object], control: socket.socket) -> int:
@@ -290,7 +311,7 @@ def _described(error: BaseException) -> dict[str, object]:
 
 def _plugin_frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
     for frame in traceback.extract_tb(error.__traceback__):
-        if not frame.filename.startswith(("/", "<")):
+        if "/" not in frame.filename and not frame.filename.startswith("<"):
             yield frame
 
 

@@ -111,11 +111,11 @@ def _batches_of_dicts(rows: Iterable[object], topic: str) -> Iterator[pa.RecordB
 
     stream = iter(rows)
     while taken := list(itertools.islice(stream, _DICT_ROWS)):
-        odd = next((row for row in taken if not isinstance(row, dict)), None)
-        if odd is not None:
+        odd = [row for row in taken if not isinstance(row, dict)]
+        if odd:
             raise PluginError(
                 f"topic {topic}: an iterable of dicts was expected, one item is a"
-                f" {type(odd).__name__}",
+                f" {type(odd[0]).__name__}",
                 hint='Yield rows such as {"id": 1, "name": "a"}.',
             )
         chunk = cast("list[dict[object, object]]", taken)

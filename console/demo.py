@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from casparian_flow.errors import CasparianError
 from console import exits, showing
-from console.commands import show_validation
 from console.review import show_lineage
+from console.words.plugins import show_validation
 from engine.control import Caller, Client, default_start_command
 from engine.home import prepare
 

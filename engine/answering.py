@@ -253,9 +253,8 @@ def prove(connection: Any, sql: str, tables: frozenset[str]) -> set[str]:
     if len(statements) != 1:
         raise Refused(f"{len(statements)} statements; only one SELECT is allowed")
     lower = {name.lower(): name for name in tables}
-    ctes = {name.lower() for name in _cte_names(statements)}
     used: set[str] = set()
-    for node in _nodes(statements):
+    for node, ctes in _nodes(statements):
         _judge(node)
         if node.get("type") == "BASE_TABLE":
             name = str(node.get("table_name"))
@@ -300,24 +299,27 @@ def _judge_function(name: str) -> None:
         raise Refused(f"function {name} is not allowed")
 
 
-def _cte_names(tree: object) -> Iterator[str]:
-    for node in _nodes(tree):
-        entries = cast("dict[str, Any]", node.get("cte_map") or {}).get("map", [])
-        for entry in entries:
-            yield str(entry.get("key"))
-        if node.get("type") in ("CTE_NODE", "RECURSIVE_CTE_NODE"):
-            yield str(node.get("cte_name"))
+def _nodes(tree: object) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Every node of a parse tree, with the names of the CTEs that can be seen from it.
 
-
-def _nodes(tree: object) -> Iterator[dict[str, Any]]:
-    stack = [tree]
+    A CTE does not see itself, nor those after it: there its name means the catalog's table.
+    """
+    stack: list[tuple[object, frozenset[str]]] = [(tree, frozenset())]
     while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            yield cast("dict[str, Any]", item)
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
+        item, ctes = stack.pop()
+        if isinstance(item, list):
+            stack.extend((part, ctes) for part in cast("list[object]", item))
+        elif isinstance(item, dict):
+            node = cast("dict[str, Any]", item)
+            for entry in cast("dict[str, Any]", node.get("cte_map") or {}).get("map", []):
+                stack.append((entry, ctes))
+                ctes |= {str(entry.get("key")).lower()}
+            yield node, ctes
+            itself = {str(node.get("cte_name")).lower()}
+            for name, value in node.items():
+                if name != "cte_map":
+                    repeats = node.get("type") == "RECURSIVE_CTE_NODE" and name == "right"
+                    stack.append((value, ctes | itself if repeats else ctes))
 
 
 if __name__ == "__main__":

@@ -205,7 +205,8 @@ def _watched(parent: WarmParent, child: Child, order: BatchOrder, pipes: _Pipes)
     try:
         goodbye = yield from _events(order, pipes)
     except (ProtocolError, ConnectionResetError) as error:
-        if timed_out.is_set() or child.exited.done():
+        died = child.exited.done() and child.exited.result() != 0
+        if timed_out.is_set() or died:
             raise _verdict(child, order, timed_out=timed_out.is_set()) from error
         raise GuestHostile(f"the guest broke the link's protocol: {error}") from error
     finally:

@@ -29,9 +29,13 @@ def read_schema(body: bytes | bytearray) -> pa.Schema:
     """
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(body)).remove_metadata()
-        str(schema)  # decodes every name and time zone, nested ones too
-    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        return _judged(schema)
+    except (pa.ArrowException, OSError, EOFError, ValueError, struct.error) as error:
+        # Names and time zones are only decoded when they are looked at, and need not be UTF-8.
         raise GuestHostile(f"a schema that cannot be decoded: {error}") from error
+
+
+def _judged(schema: pa.Schema) -> pa.Schema:
     names = schema.names
     if not names or len(names) > MAX_COLUMNS or len(set(names)) != len(names):
         raise GuestHostile(
@@ -49,18 +53,24 @@ def read_schema(body: bytes | bytearray) -> pa.Schema:
                 f"column {field.name} has type {field.type}, which is not stored",
                 hint="Publish plain numbers, text, dates, lists or structs.",
             )
-    return pa.schema([pa.field(field.name, field.type) for field in schema])
+    plain = pa.schema([pa.field(field.name, field.type) for field in schema])
+    pa.RecordBatch.from_pylist([], schema=plain).validate(full=True)  # finds lists of size -1
+    return plain
 
 
 def _is_plain(kind: pa.DataType, depth: int) -> bool:
     if depth == 0 or isinstance(kind, pa.BaseExtensionType):
         return False
     if types.is_struct(kind):
-        return all(_is_plain(field.type, depth - 1) for field in kind)
+        return all(
+            len(field.name) <= MAX_NAME_CHARS and _is_plain(field.type, depth - 1) for field in kind
+        )
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return _is_plain(kind.value_type, depth - 1)
     if types.is_map(kind):
         return _is_plain(kind.key_type, depth - 1) and _is_plain(kind.item_type, depth - 1)
+    if types.is_timestamp(kind):
+        return len(kind.tz or "") <= MAX_NAME_CHARS
     return types.is_primitive(kind) or any(
         test(kind)
         for test in (
@@ -88,7 +98,7 @@ def read_batch(body: bytes | bytearray, schema: pa.Schema) -> pa.RecordBatch:
         batch = pa.ipc.read_record_batch(pa.py_buffer(body), schema)
         batch.validate(full=True)
         elements = sum(_elements(column) for column in batch.columns)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         raise GuestHostile(f"a batch that does not hold what it says: {error}") from error
     if elements > MAX_ELEMENTS_PER_BATCH:
         raise GuestHostile(f"a batch that claims {elements} nested values")

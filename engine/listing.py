@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -155,12 +156,12 @@ def _visit(
         return None
     if entry.is_symlink():
         return "symbolic link"
-    if not entry.is_file(follow_symlinks=False):
-        return "special file"
     try:
         facts = entry.stat(follow_symlinks=False)
     except OSError:
         return "vanished"
+    if not stat.S_ISREG(facts.st_mode):
+        return _SPECIAL.get(stat.filemode(facts.st_mode)[0], "special file")
     path = entry.path[len(root.rstrip(b"/")) + 1 :]
     times = (facts.st_mtime_ns, facts.st_ctime_ns)
     rows.append((path, facts.st_size, *times, _signed(facts.st_ino), _signed(facts.st_dev)))

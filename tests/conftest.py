@@ -6,7 +6,7 @@ import getpass
 import os
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -137,7 +137,6 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_leftover_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_leftover_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test ever touches the operator's own home."""
     monkeypatch.setenv("CASPARIAN_HOME", os.devnull + "/none")
-    yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -74,17 +75,18 @@ def _best(text: str) -> _Reading | None:
     good = [one for one in readings if one.share >= _LEAST_SHARE]
     if not good:
         return _single_column(text)
-    return max(good, key=lambda one: (round(one.share, 2), one.width, one.quote == '"'))
+    return max(
+        good,
+        key=lambda one: (round(one.share, 2), -one.preamble, one.width, one.quote == '"'),
+    )
 
 
 def _read(text: str, delimiter: str, quote: str) -> _Reading | None:
     if quote == "'" and not re.search(rf"(?:^|{re.escape(delimiter)})'", text, re.MULTILINE):
         return None
     comment = "#" if text.startswith("#") else None
-    lines = text.split("\n")
     try:
-        raw = csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote, strict=False)
-        numbered = [(raw.line_num, row) for row in _some(raw)]
+        numbered = _some(text, delimiter, quote)
     except csv.Error:
         return None
     rows = [(end, row) for end, row in numbered if row and not (comment and row[0].startswith("#"))]
@@ -99,17 +101,13 @@ def _read(text: str, delimiter: str, quote: str) -> _Reading | None:
     table = [row for _, row in rows[first:]]
     share = sum(len(row) == width for row in table) / len(table)
     preamble = rows[first - 1][0] if first else 0
-    del lines
     return _Reading(delimiter, quote, preamble, comment, table, width, share)
 
 
-def _some(reader: object) -> list[list[str]]:
-    rows: list[list[str]] = []
-    for row in reader:  # pyright: ignore[reportGeneralTypeIssues] - a csv reader
-        rows.append(row)
-        if len(rows) >= _SAMPLE_ROWS:
-            break
-    return rows
+def _some(text: str, delimiter: str, quote: str) -> list[tuple[int, list[str]]]:
+    """Rows with the line each ends on."""
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote, strict=False)
+    return [(reader.line_num, row) for row in itertools.islice(reader, _SAMPLE_ROWS)]
 
 
 def _single_column(text: str) -> _Reading | None:

@@ -51,10 +51,8 @@ def profile_column(name: str, values: Sequence[str]) -> ColumnProfile:
         return ColumnProfile(name, "string", [], nulls, examples, why if kept else None)
     kind, candidates, open_point = _decide(list(dict.fromkeys(filled))[:_TRIED])
     words = sorted(spelled - {""})
-    if kind != "string" and words:
-        note = f"{', '.join(words)} read as missing"
-        open_point = f"{open_point}; {note}" if open_point else None
-    return ColumnProfile(name, kind, candidates, nulls, examples, open_point)
+    typed_words = words if kind != "string" else []
+    return ColumnProfile(name, kind, candidates, nulls, examples, open_point, typed_words)
 
 
 def _decide(values: list[str]) -> tuple[str, list[str], str | None]:

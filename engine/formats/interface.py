@@ -19,6 +19,8 @@ class ColumnProfile:
     examples: list[str] = field(default_factory=list[str])
     ambiguity: str | None = None
     """What is open and the evidence, for a person."""
+    null_words: list[str] = field(default_factory=list[str])
+    """Spellings of a missing value, besides nothing, that a typed column uses."""
 
 
 @dataclass(frozen=True, slots=True)

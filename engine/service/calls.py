@@ -14,6 +14,7 @@ from casparian_flow.errors import ConfigError, NotFound
 from engine.control import Caller, Progress
 from engine.house import House
 from engine.service import (
+    approving,
     checking,
     datasets,
     drafts,
@@ -24,6 +25,7 @@ from engine.service import (
     plugins,
     publishing,
     sources,
+    validating,
 )
 from engine.service.results import Done, Result
 
@@ -54,13 +56,13 @@ CALLS: Mapping[str, _Call] = {
     "preview_file": _Call(drafts.preview_file),
     "get_draft": _Call(drafts.get_draft),
     "draft_plugin": _Call(drafts.draft_plugin, writes=True),
-    "validate_plugin": _Call(drafts.validate_plugin, writes=True),
+    "validate_plugin": _Call(validating.validate_plugin, writes=True),
     "publish_plugin": _Call(publishing.publish_plugin, writes=True),
     "propose_plugin": _Call(publishing.propose_plugin, writes=True),
-    "approvals": _Call(publishing.approvals),
-    "approve": _Call(publishing.approve, writes=True),
-    "decline": _Call(publishing.decline, writes=True),
-    "retire": _Call(publishing.retire, writes=True),
+    "approvals": _Call(approving.approvals),
+    "approve": _Call(approving.approve, writes=True),
+    "decline": _Call(approving.decline, writes=True),
+    "retire": _Call(plugins.retire, writes=True),
     "get_plugins": _Call(plugins.get_plugins),
     "run_job": _Call(jobs.run_job, writes=True),
     "get_jobs": _Call(jobs.get_jobs),

@@ -1,15 +1,9 @@
-"""Make drafts and run them over real files, without putting anything in force."""
+"""Look at files and make drafts of plugins for them."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -19,35 +13,25 @@ from sqlalchemy.orm import Session
 
 from casparian_flow.errors import (
     AdmissionError,
-    CasparianError,
     ConfigError,
     NotFound,
-    error_from_code,
 )
 from engine import publisher, reprocess
-from engine.architect import digest_in_force
-from engine.control import Caller, Progress
+from engine.control import Caller
 from engine.drafting import draft_source
 from engine.house import House
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
-from engine.paths import absolute, display
+from engine.paths import absolute
 from engine.profile import profile_file
 from engine.service.names import find_file, full_name, live_roots, sentence
 from engine.service.results import (
     Column,
     DraftResult,
-    FailedFile,
     FindingPart,
     Preview,
-    Quarantined,
-    TopicRows,
-    Validation,
 )
-from gatekeeper.artifact import make_artifact
 from gatekeeper.manifest import Manifest, read_manifest
 from gatekeeper.rules import Finding, inspect_files
-
-_MOST_FILES = 10_000
 
 
 def preview_file(
@@ -105,14 +89,14 @@ def draft_plugin(
 ) -> DraftResult:
     """Write a plugin for sample files from their profile, or take the source that is given."""
     with house.catalog.reading() as session:
-        known = _known_draft(session, draft)
+        known = known_draft(session, draft)
         samples = _samples(session, files, pattern) or (known.samples if known else [])
         if not samples:
             raise NotFound(
                 "a draft needs at least one sample file",
                 hint="Name files that a scan has seen: `casparian files`.",
             )
-        first, root = _location(session, samples[0])
+        first, root = location_of(session, samples[0])
         path = absolute(root.path, first.path)
     if source is not None:
         made = _given(source, modules or {}, dependencies, path)
@@ -121,25 +105,27 @@ def draft_plugin(
     findings = inspect_files(
         {name: text.encode() for name, text in made.files.items()}, entry="plugin.py"
     )
-    manifest, trouble = _manifest(made.files["plugin.py"])
+    manifest, trouble = manifest_or_finding(made.files["plugin.py"])
     name = _plugin_name(known, manifest, topic, path)
     with house.catalog.writing() as session:
         row = _store(session, draft, name, samples, made, lockfile)
         identity, revision = row.id, row.revision
-    return _draft_result(identity, revision, made, manifest, [*_parts(findings), *trouble], goal)
+    return _draft_result(
+        identity, revision, made, manifest, [*findings_of(findings), *trouble], goal
+    )
 
 
 def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftResult:
     """A draft as it stands."""
     with house.catalog.reading() as session:
-        row = _known_draft(session, draft)
+        row = known_draft(session, draft)
         assert row is not None  # noqa: S101 - draft is a str here, so it was found
         files = {name: str(text) for name, text in row.files.items()}
         made = _Made(files, list(row.dependencies), row.method, [], row.profile)
         revision = row.revision
-    manifest, trouble = _manifest(files["plugin.py"])
+    manifest, trouble = manifest_or_finding(files["plugin.py"])
     findings = inspect_files({n: t.encode() for n, t in files.items()}, entry="plugin.py")
-    return _draft_result(draft, revision, made, manifest, [*_parts(findings), *trouble], None)
+    return _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble], None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +139,8 @@ class _Made:
     profile: dict[str, object] | None
 
 
-def _known_draft(session: Session, name: str | None) -> Draft | None:
+def known_draft(session: Session, name: str | None) -> Draft | None:
+    """The draft of this name; None if none is named."""
     if name is None:
         return None
     row = session.get(Draft, name)
@@ -171,7 +158,8 @@ def _samples(session: Session, files: list[str] | None, pattern: str | None) -> 
     return []
 
 
-def _location(session: Session, location_id: int) -> tuple[FileLocation, SourceRoot]:
+def location_of(session: Session, location_id: int) -> tuple[FileLocation, SourceRoot]:
+    """A location and its root."""
     location = session.get_one(FileLocation, location_id)
     return location, session.get_one(SourceRoot, location.root_id)
 
@@ -186,7 +174,7 @@ def _given(
 
 
 def _inferred(files: dict[str, str]) -> list[str]:
-    """Dependencies by the imports; none for a source that does not parse, the gatekeeper says why."""
+    """Dependencies by the imports; none if it does not parse."""
     try:
         return publisher.infer_dependencies(files)
     except AdmissionError:
@@ -241,7 +229,8 @@ def _pattern_from(path: bytes) -> str:
     return re.sub(r"\d[\d._-]*(?=\d)|\d+", "*", escaped) or "*"
 
 
-def _manifest(source: str) -> tuple[Manifest | None, list[FindingPart]]:
+def manifest_or_finding(source: str) -> tuple[Manifest | None, list[FindingPart]]:
+    """The manifest of a source, or why there is none."""
     try:
         return read_manifest(source), []
     except AdmissionError as error:
@@ -280,7 +269,8 @@ def _store(
     return row
 
 
-def _parts(findings: Sequence[Finding]) -> list[FindingPart]:
+def findings_of(findings: Sequence[Finding]) -> list[FindingPart]:
+    """Findings as a result carries them."""
     return [FindingPart(**asdict(finding)) for finding in findings]
 
 
@@ -314,203 +304,10 @@ def _draft_result(
     )
 
 
-def validate_plugin(
-    house: House,
-    _caller: Caller,
-    *,
-    draft: str,
-    files: list[str] | None = None,
-    max_files: int = 5,
-    all_files: bool = False,
-    wait_s: float = 25,
-    progress: Progress,
-) -> Validation:
-    """Gate a draft, then run it, confined, over real files; nothing is promoted."""
-    with house.catalog.reading() as session:
-        row = _known_draft(session, draft)
-        assert row is not None  # noqa: S101 - draft is a str here, so it was found
-        sources = {name: str(text) for name, text in row.files.items()}
-        inputs = _inputs(session, row, files, _MOST_FILES if all_files else max_files)
-        key = f"{draft}:{row.revision}:{','.join(one['path'] for one in inputs)}"
-    findings = _parts(
-        inspect_files({name: text.encode() for name, text in sources.items()}, entry="plugin.py")
-    )
-    manifest, trouble = _manifest(sources["plugin.py"])
-    if findings or trouble or manifest is None:
-        return _refused(draft, manifest, findings + trouble)
-    future = house.trials.start(key, lambda: _try(house, draft, inputs, manifest))
-    try:
-        report = _await(future, wait_s, progress)
-    finally:
-        if future.done():
-            house.trials.forget(key)
-    if report is None:
-        return Validation(
-            summary="The draft's environment is being built and the files are being tried.",
-            draft=draft,
-            ok=False,
-            state="running",
-            manifest=manifest.to_json(),
-            next_steps=[f'validate_plugin(draft="{draft}") again picks the run up'],
-        )
-    return report
-
-
-def _inputs(
-    session: Session, row: Draft, files: list[str] | None, most: int
-) -> list[dict[str, str]]:
-    if files:
-        ids = [find_file(session, name)[0].id for name in files]
-    else:
-        ids = list(row.samples)
-        try:
-            manifest = read_manifest(str(row.files["plugin.py"]))
-        except AdmissionError:
-            manifest = None
-        if manifest is not None:
-            roots = sorted({_location(session, one)[1].id for one in row.samples})
-            matching = reprocess.matching_files(session, manifest.pattern, roots)
-            ids += [one.location_id for one in matching if one.location_id not in set(ids)]
-    found = [_location(session, one) for one in ids[: max(1, most)]]
-    return [
-        {
-            "path": absolute(root.path, location.path).hex(),
-            "sha256": "",
-            "shown": display(location.path),
-        }
-        for location, root in found
-    ]
-
-
-def _refused(draft: str, manifest: Manifest | None, findings: list[FindingPart]) -> Validation:
-    return Validation(
-        summary=f"The gatekeeper has {sentence(len(findings), 'finding')}; nothing was run.",
-        draft=draft,
-        ok=False,
-        state="rejected",
-        findings=findings,
-        manifest=manifest.to_json() if manifest else None,
-        next_steps=[f'draft_plugin(draft="{draft}", source=...) with the findings mended'],
-    )
-
-
-def _await(future: Future[Validation], wait_s: float, progress: Progress) -> Validation | None:
-    rest = max(0.0, wait_s)
-    while True:
-        step = min(rest, 0.5)
-        try:
-            return future.result(timeout=step)
-        except FutureTimeoutError:
-            rest -= step
-            if rest <= 0:
-                return None
-            progress("trying the draft on real files", 0, 0)
-
-
-def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manifest) -> Validation:
-    with house.catalog.reading() as session:
-        row = session.get_one(Draft, draft)
-        sources, dependencies = dict(row.files), list(row.dependencies)
-        revision, lockfile = row.revision, row.lockfile
-    lockfile = lockfile or publisher.lock(dependencies)
-    report = _run_trial(house, sources, lockfile, manifest, inputs)
-    contract = cast("dict[str, object]", report.pop("contract"))
-    artifact = make_artifact({n: str(t).encode() for n, t in sources.items()}, lockfile)
-    with house.catalog.writing() as session:
-        sinks = sinks_of(session, manifest)
-        digest = digest_in_force(artifact, contract=contract, sinks=sinks)
-        result = _validation(draft, report, manifest, contract, digest)
-        row = session.get_one(Draft, draft)
-        if row.revision == revision:
-            row.lockfile = lockfile
-            row.digest = digest if result.ok else None
-            row.report = {"contract": contract, "validation": result.model_dump()}
-    return result
-
-
 def sinks_of(session: Session, manifest: Manifest) -> dict[str, list[str]]:
     """Where the topics of a plugin are delivered, by the operator's choice."""
     rows = session.scalars(select(TopicConfig).where(TopicConfig.topic.in_(manifest.topics)))
     return {row.topic: list(row.sinks) for row in rows if row.sinks}
-
-
-def _run_trial(
-    house: House,
-    sources: dict[str, object],
-    lockfile: bytes,
-    manifest: Manifest,
-    inputs: list[dict[str, str]],
-) -> dict[str, object]:
-    request = {
-        "home": str(house.home.root),
-        "files": sources,
-        "lockfile": lockfile.hex(),
-        "topics": list(manifest.topics),
-        "inputs": inputs,
-        "timeout_s": house.settings.job_timeout_s,
-    }
-    environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root)}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", "from engine.trial import main; main()"],
-        input=json.dumps(request), capture_output=True, text=True, cwd="/", check=False,
-        env=environment,
-    )  # fmt: skip
-    try:
-        answer = cast("dict[str, dict[str, object]]", json.loads(done.stdout))
-    except ValueError as error:
-        last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        raise CasparianError(f"the trial broke off: {last[0][:500]}") from error
-    if "error" in answer:
-        error_body = cast("dict[str, str]", answer["error"])
-        raise error_from_code(error_body["code"], error_body["message"], error_body["hint"])
-    return answer["result"]
-
-
-def _validation(
-    draft: str,
-    report: dict[str, object],
-    manifest: Manifest,
-    contract: dict[str, object],
-    digest: str,
-) -> Validation:
-    failed = [FailedFile(**one) for one in cast("list[dict[str, str]]", report["failed"])]
-    topics = [TopicRows(**one) for one in cast("list[dict[str, object]]", report["sample"])]  # pyright: ignore[reportArgumentType] - checked by pydantic
-    aside = [Quarantined(**one) for one in cast("list[dict[str, object]]", report["quarantined"])]  # pyright: ignore[reportArgumentType] - checked by pydantic
-    passed = cast("int", report["passed"])
-    tried = passed + len(failed)
-    rows = sum(topic.row_count for topic in topics)
-    count = cast("int", report["quarantined_count"])
-    ok = passed > 0 and not failed and rows > 0
-    summary = f"{passed} of {sentence(tried, 'file')} passed: {sentence(rows, 'row')}"
-    summary += f", {sentence(count, 'record')} quarantined." if count else "."
-    if passed and not rows:
-        summary += " No row was published, so there is nothing to approve."
-    steps = [f'publish_plugin(draft="{draft}", digest="{digest}")'] if ok else []
-    if not ok:
-        steps = [f'draft_plugin(draft="{draft}", source=...) with the failures mended']
-    return Validation(
-        summary=summary,
-        draft=draft,
-        ok=ok,
-        state="done",
-        manifest=manifest.to_json(),
-        contract={topic: _columns(entry) for topic, entry in contract.items()},
-        rows=topics,
-        quarantined=aside,
-        quarantined_count=count,
-        failed=failed[:20],
-        files_passed=passed,
-        files_tried=tried,
-        level=str(report["level"]),
-        digest=digest if ok else None,
-        log=str(report["log"]) or None,
-        next_steps=steps,
-    )
-
-
-def _columns(entry: object) -> list[str]:
-    columns = cast("dict[str, list[dict[str, object]]]", entry)["columns"]
-    return [f"{column['name']}: {column['type']}" for column in columns]
 
 
 def active_version(session: Session, name: str) -> int:

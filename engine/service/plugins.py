@@ -1,14 +1,17 @@
-"""List deployed plugins, with their source, history and signature."""
+"""List deployed plugins with their source, history and signature; retire them."""
 
 from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from casparian_flow.errors import ConfigError
+from engine import audit, queue
 from engine.control import Caller
 from engine.house import House
 from engine.models import (
@@ -18,10 +21,12 @@ from engine.models import (
     PluginStatus,
     ProcessingJob,
     Publisher,
+    RoutingRule,
+    TopicConfig,
 )
 from engine.service.names import find_plugin, sentence
 from engine.service.paging import cursor_for, offset_of
-from engine.service.results import Plugin, Plugins
+from engine.service.results import Done, Plugin, Plugins
 
 _PAGE = 25
 
@@ -108,3 +113,34 @@ def _history(session: Session, row: PluginManifest) -> list[str]:
         f"{entry.at.isoformat()} {entry.action} {entry.subject} by {entry.actor}"
         for entry in entries
     ]
+
+
+def retire(house: House, caller: Caller, *, plugin: str) -> Done:
+    """Take a plugin out of force; its rows stay, its waiting jobs do not run."""
+    with house.catalog.writing() as session:
+        row = find_plugin(session, plugin)
+        if row.status is not PluginStatus.ACTIVE:
+            raise ConfigError(f"{row.name}@{row.version} is {row.status.value}, not ACTIVE")
+        row.status = PluginStatus.RETIRED
+        ids = list(
+            session.scalars(select(PluginManifest.id).where(PluginManifest.name == row.name))
+        )
+        stopped = queue.cancel_waiting_of(session, ids)
+        for rule in session.scalars(select(RoutingRule).where(RoutingRule.plugin == row.name)):
+            session.delete(rule)
+        for config in session.scalars(select(TopicConfig).where(TopicConfig.plugin == row.name)):
+            session.delete(config)
+        name = f"{row.name}@{row.version}"
+        audit.record(
+            session,
+            actor=caller.person,
+            action="retire",
+            subject=name,
+            facts={"waiting_jobs": stopped},
+            now=datetime.now(UTC),
+        )
+    house.changes.announce()
+    return Done(
+        summary=f"{name} is retired; its rows stay, {sentence(stopped, 'waiting job')} dropped.",
+        next_steps=[f"casparian plugins {row.name}"],
+    )

@@ -1,8 +1,7 @@
-"""From a validated draft to a plugin in force: ask a person, sign, deploy."""
+"""From a validated draft to a plugin in force: propose, sign, deploy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -11,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ApprovalError, ConfigError, NotFound
-from engine import audit, publisher, queue, reprocess, tagger
+from engine import publisher, reprocess, tagger
 from engine.control import Caller
 from engine.house import House
 from engine.messages import Deploy
@@ -23,23 +22,18 @@ from engine.models import (
     PluginManifest,
     PluginStatus,
     Reprocess,
-    RoutingRule,
     SourceRoot,
     TopicConfig,
 )
 from engine.paths import display
 from engine.routing import Rule
+from engine.service.approving import decide, review_text
 from engine.service.drafts import active_version, sinks_of
-from engine.service.names import approval_number, find_plugin, sentence
+from engine.service.names import sentence
 from engine.service.results import (
-    ApprovalDetail,
     ApprovalPart,
-    Approvals,
-    Done,
     Effects,
-    FindingPart,
     Publication,
-    Validation,
 )
 from gatekeeper.artifact import make_artifact
 from gatekeeper.manifest import Manifest, read_manifest
@@ -83,7 +77,7 @@ def publish_plugin(
         approval = _approval(session, proposal, choice, effects)
         number = approval.id
         if approval.status is ApprovalStatus.WAITING and _host_decides(house, caller):
-            _decide(session, approval, caller, yes=True, how="host confirmation")
+            decide(session, approval, caller, yes=True, how="host confirmation")
         status = approval.status
     if status is ApprovalStatus.APPROVED:
         return _deploy(house, proposal, number, effects, note)
@@ -168,7 +162,7 @@ def _undecided(
             "summary": f"{name} waits for a person's approval, {where}.",
             "status": "approval_required",
             "approval": ApprovalPart(id=f"approval-{number}", command=command, url=url),
-            "review": _review_text(house, number),
+            "review": review_text(house, number),
             "next_steps": [
                 "tell the person where to approve",
                 "then call publish_plugin again, unchanged",
@@ -324,172 +318,4 @@ def _deploy(
             f'get_jobs(plugin="{plugin}", wait_s=20)',
             f'query(sql="SELECT * FROM {proposal.manifest.topics[0]} LIMIT 10")',  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
         ],
-    )
-
-
-def approve(
-    house: House, caller: Caller, *, approval: str, digest: str | None = None, how: str = "command"
-) -> Done:
-    """A person says yes; `digest` makes sure it is to what they saw."""
-    return _settle(house, caller, approval, digest, how, yes=True)
-
-
-def decline(
-    house: House, caller: Caller, *, approval: str, digest: str | None = None, how: str = "command"
-) -> Done:
-    """A person says no."""
-    return _settle(house, caller, approval, digest, how, yes=False)
-
-
-def _settle(
-    house: House, caller: Caller, approval: str, digest: str | None, how: str, *, yes: bool
-) -> Done:
-    if caller.door == "mcp" and how != "host form":
-        raise ApprovalError("an agent cannot approve", hint="Ask the person to approve.")
-    with house.catalog.writing() as session:
-        row = session.get(Approval, approval_number(approval))
-        if row is None:
-            raise NotFound(f"no {approval}", hint="List them: `casparian approve`.")
-        if digest is not None and row.digest != digest:
-            raise ApprovalError(f"{approval} is for digest {row.digest[:12]}, not {digest[:12]}")
-        if row.status is not ApprovalStatus.WAITING:
-            raise ApprovalError(
-                f"approval-{row.id} is {row.status.value.lower()} already",
-                hint="Publish again to ask anew.",
-            )
-        if caller.door == "mcp" and house.settings.approval == "person":
-            raise ApprovalError("this installation wants every approval out of band")
-        _decide(session, row, caller, yes=yes, how=how)
-        draft, number, digest_in_full = row.draft_id, row.id, row.digest
-    house.changes.announce()
-    word = "approved" if yes else "declined"
-    step = f"casparian publish {draft} --digest {digest_in_full}"
-    return Done(
-        summary=f"approval-{number} for {draft} is {word}.", next_steps=[step] if yes else []
-    )
-
-
-def _decide(session: Session, row: Approval, caller: Caller, *, yes: bool, how: str) -> None:
-    row.status = ApprovalStatus.APPROVED if yes else ApprovalStatus.DECLINED
-    row.decided_by, row.decided_how = caller.person, f"{caller.door}: {how}"
-    row.decided = now = datetime.now(UTC)
-    audit.record(
-        session,
-        actor=caller.person,
-        action="approve" if yes else "decline",
-        subject=f"approval-{row.id}",
-        facts={"draft": row.draft_id, "digest": row.digest, "how": row.decided_how},
-        now=now,
-    )
-
-
-def approvals(
-    house: House, _caller: Caller, *, approval: str | None = None, waiting: bool = True
-) -> Approvals:
-    """Approvals with everything a person needs to decide."""
-    with house.catalog.reading() as session:
-        query = select(Approval).order_by(Approval.id.desc()).limit(50)
-        if approval is not None:
-            query = query.where(Approval.id == approval_number(approval))
-        elif waiting:
-            query = query.where(Approval.status == ApprovalStatus.WAITING)
-        found = [_detail(session, row) for row in session.scalars(query)]
-    if approval is not None and not found:
-        raise NotFound(f"no {approval}", hint="List them: `casparian approve`.")
-    return Approvals(
-        summary=f"{sentence(len(found), 'approval')}.",
-        approvals=found,
-        next_steps=[f"casparian approve {one.id}" for one in found[:1] if one.status == "waiting"],
-    )
-
-
-def _detail(session: Session, row: Approval) -> ApprovalDetail:
-    draft = session.get_one(Draft, row.draft_id)
-    report = draft.report or {}
-    validation = report.get("validation")
-    checked = Validation.model_validate(validation) if validation else None
-    changed = "" if draft.digest == row.digest else " The draft has changed since."
-    findings: list[FindingPart] = checked.findings if checked else []
-    return ApprovalDetail(
-        summary=f"{draft.name}@{row.version} from {row.draft_id}: {row.status.value.lower()}."
-        + changed,
-        id=f"approval-{row.id}",
-        status=row.status.value.lower(),
-        draft=row.draft_id,
-        plugin=draft.name,
-        version=row.version,
-        digest=row.digest,
-        reprocess=row.reprocess,
-        effects=Effects.model_validate(row.effects["shown"]),
-        source={name: str(text) for name, text in draft.files.items()},
-        findings=findings,
-        validation=checked,
-        dependencies=draft.dependencies,
-    )
-
-
-def _review_text(house: House, number: int) -> str:
-    """The text a person is shown; the same for the same proposal."""
-    with house.catalog.reading() as session:
-        detail = _detail(session, session.get_one(Approval, number))
-    return review_of(detail)
-
-
-def review_of(detail: ApprovalDetail) -> str:
-    """What is to be approved, in plain words; deterministic."""
-    effects = detail.effects
-    lines = [
-        f"Publish plugin {detail.plugin}@{detail.version} from {detail.draft}?",
-        f"It reads {effects.files} files ({effects.bytes} bytes) below {', '.join(effects.roots)},",
-        (
-            f"publishes to {', '.join(effects.topics)}, and queues {effects.jobs} jobs"
-            f" (reprocess: {detail.reprocess})."
-        ),
-        f"Dependencies: {', '.join(detail.dependencies) or 'none'}.",
-        f"Gatekeeper findings: {len(detail.findings)}.",
-    ]
-    if detail.validation is not None:
-        lines.append(f"Validation: {detail.validation.summary}")
-    lines.append(f"Digest of everything that takes effect: {detail.digest}")
-    for name, text in _escaped(detail.source).items():
-        lines += [f"--- {name} ---", text]
-    return "\n".join(lines)
-
-
-def _escaped(source: Mapping[str, str]) -> dict[str, str]:
-    """Sources as text that cannot restyle a terminal or reorder itself."""
-    return {
-        name: "\n".join(display(line.encode()) for line in text.split("\n"))
-        for name, text in source.items()
-    }
-
-
-def retire(house: House, caller: Caller, *, plugin: str) -> Done:
-    """Take a plugin out of force; its rows stay, its waiting jobs do not run."""
-    with house.catalog.writing() as session:
-        row = find_plugin(session, plugin)
-        if row.status is not PluginStatus.ACTIVE:
-            raise ConfigError(f"{row.name}@{row.version} is {row.status.value}, not ACTIVE")
-        row.status = PluginStatus.RETIRED
-        ids = list(
-            session.scalars(select(PluginManifest.id).where(PluginManifest.name == row.name))
-        )
-        stopped = queue.cancel_waiting_of(session, ids)
-        for rule in session.scalars(select(RoutingRule).where(RoutingRule.plugin == row.name)):
-            session.delete(rule)
-        for config in session.scalars(select(TopicConfig).where(TopicConfig.plugin == row.name)):
-            session.delete(config)
-        name = f"{row.name}@{row.version}"
-        audit.record(
-            session,
-            actor=caller.person,
-            action="retire",
-            subject=name,
-            facts={"waiting_jobs": stopped},
-            now=datetime.now(UTC),
-        )
-    house.changes.announce()
-    return Done(
-        summary=f"{name} is retired; its rows stay, {sentence(stopped, 'waiting job')} dropped.",
-        next_steps=[f"casparian plugins {row.name}"],
     )

@@ -115,9 +115,4 @@ def _encoding(encoding: str | None) -> str:
 
 def _missing(columns: tuple[ColumnProfile, ...]) -> list[str]:
     """Spellings of a missing value; words only where a typed column uses them."""
-    words: set[str] = set()
-    for column in columns:
-        if column.ambiguity and "read as missing" in column.ambiguity:
-            said = column.ambiguity.rpartition(";")[2].replace(" read as missing", "")
-            words.update(word.strip() for word in said.split(","))
-    return ["", *sorted(words - {""})]
+    return ["", *sorted({word for column in columns for word in column.null_words})]

@@ -19,7 +19,7 @@ COMMAND = str(Path(sys.executable).parent / "casparian")
 
 GOOD = "id,name\n1,a\n2,b\n"
 
-HEAD = '''
+HEAD = """
 import csv
 
 from casparian_flow.sdk import BasePlugin, PluginMetadata
@@ -29,12 +29,15 @@ MANIFEST = PluginMetadata(pattern="*.csv", topic="things")
 
 class Handler(BasePlugin):
     def execute(self, path):
-'''
+"""
 
-READ = HEAD + '''
+READ = (
+    HEAD
+    + """
         with open(path, newline="", encoding="utf-8") as file:
             self.publish("things", [dict(row) for row in csv.DictReader(file)])
-'''
+"""
+)
 
 
 @pytest.fixture
@@ -169,7 +172,9 @@ def test_a_plugin_that_prints_works_and_its_words_are_kept(house: House, data: P
     (data / "good.csv").write_text(GOOD)
     house.call("scan", path=str(data))
 
-    source = READ.replace("        with open", "        print('hello from', path)\n        with open")
+    source = READ.replace(
+        "        with open", "        print('hello from', path)\n        with open"
+    )
     house.publish([str(data / "good.csv")], source=source)
     jobs = house.settle(plugin="things", include=["log"])["jobs"]
 

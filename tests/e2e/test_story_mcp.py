@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, StdioServerParameters
-from mcp_types import ElicitRequestFormParams, ElicitResult
+from mcp_types import ElicitRequestParams, ElicitResult
 
 from tests.conftest import Environment, House
 
@@ -57,7 +57,7 @@ def test_a_folder_nobody_has_read_becomes_a_table_whose_rows_trace_back_to_their
     digests = write_sales(data)
     asked: list[str] = []
 
-    async def approve(_context: object, params: ElicitRequestFormParams) -> ElicitResult:
+    async def approve(context: object, params: ElicitRequestParams) -> ElicitResult:
         asked.append(params.message)
         return ElicitResult(action="accept", content={"approve": True})
 
@@ -144,7 +144,7 @@ def test_a_client_without_forms_is_told_where_a_person_approves(house: House, da
 def test_a_person_who_declines_the_form_is_obeyed(house: House, data: Path) -> None:
     write_sales(data)
 
-    async def decline(_context: object, _params: ElicitRequestFormParams) -> ElicitResult:
+    async def decline(context: object, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="decline")
 
     async def story() -> None:

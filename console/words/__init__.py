@@ -1,0 +1,1 @@
+"""The words of the command line; each says what an MCP tool says."""

@@ -1,0 +1,201 @@
+"""Words about drafts, approvals and plugins."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from console import exits, showing
+from console.engine_door import ask
+from console.words.shared import Json, Rows, app, done, file_name, parts
+
+
+@app.command(epilog="Example: casparian draft ~/exports/sales.csv --topic sales")
+def draft(
+    file: Annotated[list[str], typer.Argument(help="Sample files; or a plugin folder or .py.")],
+    topic: str | None = None,
+    pattern: str | None = None,
+    plugin: Annotated[
+        str | None, typer.Option(help="Take this plugin (.py or folder) as it is.")
+    ] = None,
+    into: Annotated[str | None, typer.Option("--draft", help="Revise this draft.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draft a plugin for files like these, or take one that you wrote."""
+    params: dict[str, object] = {
+        "files": [file_name(one) for one in file],
+        "topic": topic,
+        "draft": into,
+    }
+    if plugin is not None:
+        from console.plugin_source import read_plugin
+
+        params |= read_plugin(Path(plugin))
+    else:
+        params["pattern"] = pattern
+    result = ask("draft_plugin", params, what="drafting")
+    if as_json:
+        showing.show_json(result)
+        return
+    from rich.syntax import Syntax
+
+    showing.out.print(Syntax(str(result["source"]), "python", line_numbers=True))
+    _findings(parts(result, "findings"))
+    for point in cast("list[str]", result["ambiguities"]):
+        showing.say(f"? {point}")
+    showing.say(str(result["summary"]))
+    showing.say(f"Next: casparian validate {result['draft']}")
+
+
+def _findings(findings: list[dict[str, Any]]) -> None:
+    rows: Rows = [[f["line"], f["rule"], f["message"], f["fix"]] for f in findings]
+    showing.table(("line", "rule", "finding", "mend"), rows)
+
+
+@app.command(epilog="Example: casparian validate draft-sales-1 --all-files")
+def validate(
+    draft: str,
+    file: Annotated[list[str] | None, typer.Option(help="Only these files.")] = None,
+    max_files: int = 5,
+    all_files: bool = False,
+    as_json: Json = False,
+) -> int:
+    """Gate a draft and run it, confined, over real files; nothing is put in force."""
+    params = {
+        "draft": draft,
+        "files": [file_name(one) for one in file] if file else None,
+        "max_files": max_files,
+        "all_files": all_files,
+        "wait_s": 86400,
+    }
+    result = ask("validate_plugin", params, what="trying the draft")
+    if as_json:
+        showing.show_json(result)
+    else:
+        show_validation(result)
+    if result["state"] == "rejected":
+        return exits.REJECTED
+    if not result["ok"]:
+        return exits.FAILURE
+    return exits.PARTLY_QUARANTINED if result["quarantined_count"] else exits.OK
+
+
+def show_validation(result: dict[str, object]) -> None:
+    """A validation, for a person."""
+    _findings(parts(result, "findings"))
+    for topic in parts(result, "rows"):
+        heads = [f"{n}\n{t}" for n, t in zip(topic["columns"], topic["types"], strict=True)]
+        showing.table(heads, topic["rows"], title=f"{topic['topic']}: {topic['row_count']} rows")
+    rows: Rows = [
+        [q["file"], q["line"], q["reason"], q["raw"]] for q in parts(result, "quarantined")
+    ]
+    showing.table(("file", "line", "reason", "record"), rows, title="quarantined")
+    failed: Rows = [[f["file"], f["reason"]] for f in parts(result, "failed")]
+    showing.table(("file", "reason"), failed, title="failed")
+    showing.say(str(result["summary"]))
+    if result.get("digest"):
+        showing.say(f"Next: casparian publish {result['draft']}")
+
+
+@app.command(epilog="Example: casparian publish draft-sales-1")
+def publish(
+    draft: str,
+    digest: Annotated[str | None, typer.Option(help="What was validated; default: newest.")] = None,
+    version: int | None = None,
+    reprocess: Annotated[str, typer.Option(help="new, all, failed or none.")] = "new",
+    note: str | None = None,
+    yes: Annotated[bool, typer.Option("--yes", help="You have read it and approve.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Put a validated draft in force; you are asked to approve it here."""
+    if digest is None:
+        validated = ask("validate_plugin", {"draft": draft, "wait_s": 86400}, what="validating")
+        if not validated["ok"]:
+            show_validation(validated)
+            return exits.REJECTED
+        digest = str(validated["digest"])
+    params = {
+        "draft": draft, "digest": digest, "version": version, "reprocess": reprocess, "note": note,
+    }  # fmt: skip
+    result = ask("publish_plugin", params, what="publishing")
+    approval = cast("dict[str, str] | None", result.get("approval"))
+    if result["status"] == "approval_required" and approval is not None:
+        if not yes and not _confirmed(str(result["review"]), as_json=as_json):
+            showing.say(str(result["summary"]))
+            return exits.NOT_ALLOWED
+        ask("approve", {"approval": approval["id"], "digest": digest, "how": "prompt"})
+        result = ask("publish_plugin", params, what="publishing")
+    done(result, as_json=as_json)
+    return exits.OK if result["status"] == "published" else exits.NOT_ALLOWED
+
+
+def _confirmed(review: str, *, as_json: bool) -> bool:
+    if as_json or not sys.stdin.isatty():
+        return False
+    showing.say(review)
+    return typer.confirm("Approve and publish?", default=False)
+
+
+@app.command(epilog="Example: casparian approve approval-1")
+def approve(
+    approval: Annotated[str | None, typer.Argument()] = None,
+    no: Annotated[bool, typer.Option("--no", help="Decline.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Show what waits for a person, and say yes or no to it."""
+    from console.review import show_approval
+
+    if approval is None:
+        result = ask("approvals", {})
+        if as_json:
+            showing.show_json(result)
+            return exits.OK
+        showing.say(str(result["summary"]))
+        rows: Rows = [[a["id"], a["summary"]] for a in parts(result, "approvals")]
+        showing.table(("approval", "what"), rows)
+        return exits.OK
+    found = parts(ask("approvals", {"approval": approval}), "approvals")[0]
+    if not yes and not as_json:
+        show_approval(found)
+    wanted = yes or no or (sys.stdin.isatty() and typer.confirm("Approve?", default=False))
+    if not wanted:
+        showing.say("Nothing was decided.")
+        return exits.NOT_ALLOWED
+    method = "decline" if no else "approve"
+    done(ask(method, {"approval": approval, "digest": found["digest"]}), as_json=as_json)
+    return exits.OK
+
+
+@app.command(epilog="Example: casparian plugins sales --source")
+def plugins(
+    name: Annotated[str | None, typer.Argument()] = None,
+    source: bool = False,
+    as_json: Json = False,
+) -> None:
+    """List deployed plugins."""
+    include = ["manifest", "signature", "history"] if name else []
+    include += ["source"] if source else []
+    result = ask("get_plugins", {"names": [name] if name else None, "include": include})
+    if as_json:
+        showing.show_json(result)
+        return
+    showing.say(str(result["summary"]))
+    for one in parts(result, "plugins"):
+        jobs = ", ".join(f"{count} {state}" for state, count in one["jobs"].items())
+        showing.table(
+            ("plugin", "status", "pattern", "topics", "jobs"),
+            [[one["plugin"], one["status"], one["pattern"], ", ".join(one["topics"]), jobs]],
+        )
+        for key in ("signature", "history", "source"):
+            if one.get(key):
+                showing.out.print_json(data=one[key])
+
+
+@app.command(epilog="Example: casparian retire sales")
+def retire(plugin: str, as_json: Json = False) -> None:
+    """Take a plugin out of force; its rows stay."""
+    done(ask("retire", {"plugin": plugin}), as_json=as_json)

@@ -1,0 +1,87 @@
+"""Words about tables and where their rows came from."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from console import showing
+from console.engine_door import ask
+from console.words.shared import Json, Rows, app, file_name, parts
+
+
+@app.command(epilog="Example: casparian datasets sales --sample")
+def datasets(
+    name: Annotated[str | None, typer.Argument()] = None,
+    sample: bool = False,
+    as_json: Json = False,
+) -> None:
+    """List topics: columns, rows, and how complete they are."""
+    include = ["sample"] if sample else []
+    result = ask("get_datasets", {"names": [name] if name else None, "include": include})
+    if as_json:
+        showing.show_json(result)
+        return
+    showing.say(str(result["summary"]))
+    found = parts(result, "datasets")
+    rows: Rows = [
+        [
+            d["table"], d["rows"], f"{d['files_read']}/{d['files_seen']}", d["files_failed"],
+            d["quarantined"], d["newest"],
+        ]
+        for d in found
+    ]  # fmt: skip
+    showing.table(("table", "rows", "files read", "failed", "quarantined", "newest"), rows)
+    for one in found if name else []:
+        columns: Rows = [[c["name"], c["type"]] for c in one["columns"]]
+        showing.table(("column", "type"), columns)
+        if one.get("sample"):
+            showing.table([c["name"] for c in one["columns"]], one["sample"])
+
+
+@app.command(epilog='Example: casparian query "SELECT count(*) FROM sales"')
+def query(
+    sql: str,
+    max_rows: int = 100,
+    cursor: str | None = None,
+    as_json: Json = False,
+) -> None:
+    """Ask one SELECT over the current rows; `<topic>_history` holds all of them."""
+    result = ask("query", {"sql": sql, "max_rows": max_rows, "cursor": cursor}, what="asking")
+    if as_json:
+        showing.show_json(result)
+        return
+    showing.table(cast("list[str]", result["columns"]), cast("Rows", result["rows"]))
+    showing.say(str(result["summary"]))
+    if result.get("next_cursor"):
+        showing.say(f"More: --cursor {result['next_cursor']}")
+
+
+@app.command(epilog="Example: casparian lineage sales job-12 0")
+def lineage(
+    target: Annotated[str, typer.Argument(help="Topic, file, job-N or plugin.")],
+    job: Annotated[str | None, typer.Argument(help="With a topic: the row's _job_id.")] = None,
+    row: Annotated[int | None, typer.Argument(help="And its _row.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Follow a row to the bytes it came from, or a file to its rows."""
+    from console.review import lineage_target, show_lineage
+
+    result = ask("query_lineage", {"target": lineage_target(target, job, row, file_name)})
+    if as_json:
+        showing.show_json(result)
+        return
+    show_lineage(result)
+
+
+@app.command(epilog="Example: casparian explain ~/exports/odd.csv")
+def explain(subject: str, as_json: Json = False) -> None:
+    """Say why a file, job or topic is as it is."""
+    result = ask("explain", {"subject": file_name(subject)})
+    if as_json:
+        showing.show_json(result)
+        return
+    showing.say(f"{result['subject']}: {result['verdict']}")
+    for line in cast("list[str]", result["evidence"]):
+        showing.say(f"  {line}")

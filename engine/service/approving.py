@@ -1,0 +1,167 @@
+"""Ask a person, show them everything, record their yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import ApprovalError, NotFound
+from engine import audit
+from engine.control import Caller
+from engine.house import House
+from engine.models import (
+    Approval,
+    ApprovalStatus,
+    Draft,
+)
+from engine.paths import display
+from engine.service.names import approval_number, sentence
+from engine.service.results import (
+    ApprovalDetail,
+    Approvals,
+    Done,
+    Effects,
+    FindingPart,
+    Validation,
+)
+
+
+def approve(
+    house: House, caller: Caller, *, approval: str, digest: str | None = None, how: str = "command"
+) -> Done:
+    """A person says yes; `digest` makes sure it is to what they saw."""
+    return _settle(house, caller, approval, digest, how, yes=True)
+
+
+def decline(
+    house: House, caller: Caller, *, approval: str, digest: str | None = None, how: str = "command"
+) -> Done:
+    """A person says no."""
+    return _settle(house, caller, approval, digest, how, yes=False)
+
+
+def _settle(
+    house: House, caller: Caller, approval: str, digest: str | None, how: str, *, yes: bool
+) -> Done:
+    if caller.door == "mcp" and how != "host form":
+        raise ApprovalError("an agent cannot approve", hint="Ask the person to approve.")
+    with house.catalog.writing() as session:
+        row = session.get(Approval, approval_number(approval))
+        if row is None:
+            raise NotFound(f"no {approval}", hint="List them: `casparian approve`.")
+        if digest is not None and row.digest != digest:
+            raise ApprovalError(f"{approval} is for digest {row.digest[:12]}, not {digest[:12]}")
+        if row.status is not ApprovalStatus.WAITING:
+            raise ApprovalError(
+                f"approval-{row.id} is {row.status.value.lower()} already",
+                hint="Publish again to ask anew.",
+            )
+        if caller.door == "mcp" and house.settings.approval == "person":
+            raise ApprovalError("this installation wants every approval out of band")
+        decide(session, row, caller, yes=yes, how=how)
+        draft, number, digest_in_full = row.draft_id, row.id, row.digest
+    house.changes.announce()
+    word = "approved" if yes else "declined"
+    step = f"casparian publish {draft} --digest {digest_in_full}"
+    return Done(
+        summary=f"approval-{number} for {draft} is {word}.", next_steps=[step] if yes else []
+    )
+
+
+def decide(session: Session, row: Approval, caller: Caller, *, yes: bool, how: str) -> None:
+    """Write a decision down, and into the audit log."""
+    row.status = ApprovalStatus.APPROVED if yes else ApprovalStatus.DECLINED
+    row.decided_by, row.decided_how = caller.person, f"{caller.door}: {how}"
+    row.decided = now = datetime.now(UTC)
+    audit.record(
+        session,
+        actor=caller.person,
+        action="approve" if yes else "decline",
+        subject=f"approval-{row.id}",
+        facts={"draft": row.draft_id, "digest": row.digest, "how": row.decided_how},
+        now=now,
+    )
+
+
+def approvals(
+    house: House, _caller: Caller, *, approval: str | None = None, waiting: bool = True
+) -> Approvals:
+    """Approvals with everything a person needs to decide."""
+    with house.catalog.reading() as session:
+        query = select(Approval).order_by(Approval.id.desc()).limit(50)
+        if approval is not None:
+            query = query.where(Approval.id == approval_number(approval))
+        elif waiting:
+            query = query.where(Approval.status == ApprovalStatus.WAITING)
+        found = [_detail(session, row) for row in session.scalars(query)]
+    if approval is not None and not found:
+        raise NotFound(f"no {approval}", hint="List them: `casparian approve`.")
+    return Approvals(
+        summary=f"{sentence(len(found), 'approval')}.",
+        approvals=found,
+        next_steps=[f"casparian approve {one.id}" for one in found[:1] if one.status == "waiting"],
+    )
+
+
+def _detail(session: Session, row: Approval) -> ApprovalDetail:
+    draft = session.get_one(Draft, row.draft_id)
+    report = draft.report or {}
+    validation = report.get("validation")
+    checked = Validation.model_validate(validation) if validation else None
+    changed = "" if draft.digest == row.digest else " The draft has changed since."
+    findings: list[FindingPart] = checked.findings if checked else []
+    return ApprovalDetail(
+        summary=f"{draft.name}@{row.version} from {row.draft_id}: {row.status.value.lower()}."
+        + changed,
+        id=f"approval-{row.id}",
+        status=row.status.value.lower(),
+        draft=row.draft_id,
+        plugin=draft.name,
+        version=row.version,
+        digest=row.digest,
+        reprocess=row.reprocess,
+        effects=Effects.model_validate(row.effects["shown"]),
+        source={name: str(text) for name, text in draft.files.items()},
+        findings=findings,
+        validation=checked,
+        dependencies=draft.dependencies,
+    )
+
+
+def review_text(house: House, number: int) -> str:
+    """The text a person is shown; the same for the same proposal."""
+    with house.catalog.reading() as session:
+        detail = _detail(session, session.get_one(Approval, number))
+    return review_of(detail)
+
+
+def review_of(detail: ApprovalDetail) -> str:
+    """What is to be approved, in plain words; deterministic."""
+    effects = detail.effects
+    lines = [
+        f"Publish plugin {detail.plugin}@{detail.version} from {detail.draft}?",
+        f"It reads {effects.files} files ({effects.bytes} bytes) below {', '.join(effects.roots)},",
+        (
+            f"publishes to {', '.join(effects.topics)}, and queues {effects.jobs} jobs"
+            f" (reprocess: {detail.reprocess})."
+        ),
+        f"Dependencies: {', '.join(detail.dependencies) or 'none'}.",
+        f"Gatekeeper findings: {len(detail.findings)}.",
+    ]
+    if detail.validation is not None:
+        lines.append(f"Validation: {detail.validation.summary}")
+    lines.append(f"Digest of everything that takes effect: {detail.digest}")
+    for name, text in _escaped(detail.source).items():
+        lines += [f"--- {name} ---", text]
+    return "\n".join(lines)
+
+
+def _escaped(source: Mapping[str, str]) -> dict[str, str]:
+    """Sources as text that cannot restyle a terminal or reorder itself."""
+    return {
+        name: "\n".join(display(line.encode()) for line in text.split("\n"))
+        for name, text in source.items()
+    }

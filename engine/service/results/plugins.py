@@ -1,0 +1,150 @@
+"""Results about drafts, approvals and plugins."""
+
+from __future__ import annotations
+
+from engine.service.results.base import Part, Result
+
+
+class FindingPart(Part):
+    """One finding of the gatekeeper."""
+
+    rule: str
+    line: int
+    column: int
+    message: str
+    fix: str
+
+
+class DraftResult(Result):
+    """A drafted plugin."""
+
+    draft: str
+    revision: int
+    source: str
+    manifest: dict[str, object] | None
+    dependencies: list[str]
+    method: str
+    findings: list[FindingPart] = []
+    ambiguities: list[str] = []
+
+
+class TopicRows(Part):
+    """Rows of one topic from a trial."""
+
+    topic: str
+    columns: list[str]
+    types: list[str]
+    rows: list[list[str | None]]
+    row_count: int
+
+
+class Quarantined(Part):
+    """A record the plugin set aside."""
+
+    file: str
+    line: int | None
+    reason: str
+    raw: str
+
+
+class FailedFile(Part):
+    """A file the plugin could not read."""
+
+    file: str
+    reason: str
+
+
+class Validation(Result):
+    """A draft run over real files."""
+
+    draft: str
+    ok: bool
+    state: str
+    findings: list[FindingPart] = []
+    manifest: dict[str, object] | None = None
+    contract: dict[str, list[str]] = {}
+    rows: list[TopicRows] = []
+    quarantined: list[Quarantined] = []
+    quarantined_count: int = 0
+    failed: list[FailedFile] = []
+    files_passed: int = 0
+    files_tried: int = 0
+    level: str | None = None
+    digest: str | None = None
+    diff: str | None = None
+    log: str | None = None
+
+
+class Effects(Part):
+    """What publishing would do."""
+
+    files: int
+    bytes: int
+    topics: list[str]
+    jobs: int
+    roots: list[str]
+
+
+class ApprovalPart(Part):
+    """Where a person says yes."""
+
+    id: str
+    command: str
+    url: str | None = None
+
+
+class Publication(Result):
+    """What publishing led to."""
+
+    status: str
+    plugin: str | None = None
+    version: int | None = None
+    effects: Effects | None = None
+    approval: ApprovalPart | None = None
+    review: str | None = None
+    """Deterministic text for the person who approves."""
+
+
+class ApprovalDetail(Result):
+    """Everything a person needs to decide."""
+
+    id: str
+    status: str
+    draft: str
+    plugin: str
+    version: int
+    digest: str
+    reprocess: str
+    effects: Effects
+    source: dict[str, str]
+    findings: list[FindingPart]
+    validation: Validation | None
+    dependencies: list[str]
+
+
+class Approvals(Result):
+    """Approvals, newest first."""
+
+    approvals: list[ApprovalDetail]
+
+
+class Plugin(Part):
+    """A deployed plugin version."""
+
+    plugin: str
+    status: str
+    pattern: str
+    topics: list[str]
+    jobs: dict[str, int]
+    created: str
+    source: dict[str, str] | None = None
+    manifest: dict[str, object] | None = None
+    signature: dict[str, object] | None = None
+    history: list[str] | None = None
+
+
+class Plugins(Result):
+    """Deployed plugins."""
+
+    plugins: list[Plugin]
+    next_cursor: str | None = None

@@ -1,0 +1,131 @@
+"""Results about jobs, datasets, answers and lineage."""
+
+from __future__ import annotations
+
+from engine.service.results.base import Part, Result
+
+
+class JobError(Part):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+class Job(Part):
+    """One job."""
+
+    job: str
+    state: str
+    plugin: str
+    file: str
+    attempt: int
+    generation: int
+    rows: dict[str, int] = {}
+    quarantined: int = 0
+    error: JobError | None = None
+    created: str
+    ended: str | None
+    log: str | None = None
+    receipt: dict[str, object] | None = None
+
+
+class Jobs(Result):
+    """A page of jobs."""
+
+    jobs: list[Job]
+    counts: dict[str, int]
+    total: int
+    next_cursor: str | None = None
+
+
+class RunResult(Result):
+    """What a run queued, or would queue."""
+
+    jobs: list[str]
+    matched_files: int
+    state: str
+
+
+class States(Result):
+    """New states of jobs."""
+
+    states: dict[str, str]
+
+
+class DatasetColumn(Part):
+    """A column to copy into SQL."""
+
+    name: str
+    type: str
+
+
+class Dataset(Part):
+    """A topic."""
+
+    topic: str
+    table: str
+    plugin: str
+    columns: list[DatasetColumn]
+    rows: int
+    history_rows: int
+    files_seen: int
+    files_read: int
+    files_failed: int
+    files_pending: int
+    quarantined: int
+    newest: str | None
+    sinks: list[str]
+    sample: list[list[str | None]] | None = None
+
+
+class Datasets(Result):
+    """Topics."""
+
+    datasets: list[Dataset]
+
+
+class QueryResult(Result):
+    """Rows, and what they rest on."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[list[object]]
+    row_count: int
+    truncated: bool
+    datasets: list[str]
+    elapsed_ms: int
+    next_cursor: str | None = None
+
+
+class Node(Part):
+    """A thing in a lineage."""
+
+    id: str
+    kind: str
+    facts: dict[str, object]
+
+
+class Edge(Part):
+    """How two things are connected."""
+
+    source: str
+    target: str
+    relation: str
+
+
+class Lineage(Result):
+    """Where something came from, or went."""
+
+    root: str
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+class Explanation(Result):
+    """Why something is as it is."""
+
+    subject: str
+    verdict: str
+    evidence: list[str]

@@ -1,0 +1,160 @@
+"""The command line: words, exit codes, JSON, errors with a next step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import House
+
+COMMAND = str(Path(sys.executable).parent / "casparian")
+WORDS = tuple(
+    "demo init start stop scan sources files preview draft validate publish approve plugins retire"
+    " run jobs retry cancel datasets query lineage explain verify doctor mcp".split(" ")  # noqa: SIM905 - as a person reads them
+)
+
+
+def casparian(house: House, *arguments: str, code: int = 0) -> str:
+    environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root), "COLUMNS": "200"}
+    done = subprocess.run(
+        [COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=120,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def asked(house: House, *arguments: str, code: int = 0) -> dict[str, Any]:
+    return json.loads(casparian(house, *arguments, "--json", code=code).splitlines()[0])
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_has_help(word: str) -> None:
+    done = subprocess.run(
+        [COMMAND, word, "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "Usage" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("arrow_environment")
+def test_the_whole_way_at_the_command_line(house: House, data: Path) -> None:
+    (data / "sales-1.csv").write_text("id,name\n1,a\n2,b\n")
+    (data / "sales-2.csv").write_text("id,name\n3,c\nfour,d\n")
+
+    casparian(house, "init", str(data))
+    assert asked(house, "scan", str(data))["new"] == 2
+    assert "int64" in casparian(house, "preview", str(data / "sales-1.csv"))
+    draft = asked(house, "draft", str(data / "sales-1.csv"), "--topic", "sales")["draft"]
+    checked = asked(house, "validate", draft, code=4)
+    assert checked["ok"]
+    assert checked["quarantined_count"] == 1
+    casparian(house, "publish", draft, code=5)
+    casparian(house, "approve", "approval-1", "--yes")
+    assert asked(house, "publish", draft)["status"] == "published"
+    assert asked(house, "jobs", "--plugin", "sales", "--wait", "60")["counts"] == {"DONE": 2}
+    assert asked(house, "query", "SELECT count(*) FROM sales")["rows"] == [[3]]
+    assert "SHA-256" in casparian(house, "lineage", "sales", "job-1", "0")
+    assert "partly quarantined" in casparian(house, "explain", str(data / "sales-2.csv"))
+    assert "ACTIVE" in casparian(house, "plugins", "sales", "--source")
+    assert "sales" in casparian(house, "datasets", "sales", "--sample")
+    assert asked(house, "files", "sales")["total"] == 2
+    assert asked(house, "run", "sales", "--reprocess", "all", "--dry-run")["state"] == "planned"
+    assert asked(house, "run", "sales", "--reprocess", "all")["state"] == "done"
+    assert asked(house, "query", "SELECT count(*) FROM sales")["rows"] == [[3]]
+    assert asked(house, "query", "SELECT count(*) FROM sales_history")["rows"] == [[6]]
+    assert asked(house, "verify")["ok"]
+    assert asked(house, "retire", "sales")["summary"]
+    assert asked(house, "query", "SELECT count(*) FROM sales")["rows"] == [[3]]
+    assert asked(house, "sources", "--remove", str(data))["summary"]
+    casparian(house, "stop")
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_draft_with_findings_exits_with_rejected(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("id\n1\n")
+    plugin = data / "own.py"
+    plugin.write_text("import os\n")
+    casparian(house, "scan", str(data))
+    draft = asked(house, "draft", str(data / "a.csv"), "--plugin", str(plugin))["draft"]
+
+    assert asked(house, "validate", draft, code=3)["state"] == "rejected"
+
+
+def test_an_unknown_file_says_what_to_do(house: House) -> None:
+    said = casparian(house, "preview", "nothing.csv", code=2)
+
+    assert "NOT_FOUND" in said
+    assert "casparian scan" in said
+
+
+def test_an_error_as_json_is_one_object(house: House) -> None:
+    said = asked(house, "explain", "job-99", code=2)
+
+    assert said["error"]["code"] == "NOT_FOUND"
+
+
+def test_sql_that_is_refused_is_a_failure_with_its_reason(house: House) -> None:
+    said = casparian(house, "query", "DROP TABLE x", code=1)
+
+    assert "SELECT" in said
+
+
+@pytest.mark.slow
+def test_doctor_proves_the_wall(house: House) -> None:
+    checks = asked(house, "doctor")
+
+    wall = next(check for check in checks["checks"] if check["name"] == "wall")
+    assert wall["ok"], wall
+    assert "attempts contained" in wall["detail"]
+
+
+def test_install_shows_the_change_and_writes_only_when_told(house: House, tmp_path: Path) -> None:
+    config = tmp_path / "claude.json"
+    config.write_text('{"theme": "dark"}')
+    arguments = ("mcp", "install", "--config", str(config), "--root", str(tmp_path))
+
+    shown = casparian(house, *arguments, code=5)
+    assert "casparian-flow" in shown
+    assert json.loads(config.read_text()) == {"theme": "dark"}
+
+    casparian(house, *arguments, "--yes")
+    written = json.loads(config.read_text())
+    assert written["theme"] == "dark"
+    entry = written["mcpServers"]["casparian-flow"]
+    assert Path(entry["command"]).is_absolute()
+    assert entry["args"] == ["mcp", "--root", str(tmp_path)]
+
+
+def test_install_refuses_to_touch_what_it_cannot_read(house: House, tmp_path: Path) -> None:
+    config = tmp_path / "claude.json"
+    config.write_text("{broken")
+
+    casparian(house, "mcp", "install", "--config", str(config), "--yes", code=2)
+
+    assert config.read_text() == "{broken"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_demo_ends_with_an_answer_and_the_chain_of_custody(data: Path) -> None:
+    for number in range(3):
+        (data / f"part-{number}.csv").write_text("id,name\n1,a\n2,b\n")
+
+    done = subprocess.run(
+        [COMMAND, "demo", str(data)], capture_output=True, text=True, timeout=110, check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 jobs: 3 done" in done.stdout
+    assert "SHA-256" in done.stdout
+    assert "signature" in done.stdout
