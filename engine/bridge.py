@@ -294,7 +294,8 @@ def _event(frame: Frame, order: BatchOrder, progress: _Progress) -> Event | None
         case Kind.SCHEMA:
             if frame.topic >= len(order.topics) or frame.topic in progress.schemas:
                 raise GuestHostile(f"a schema for topic number {frame.topic}")
-            progress.schemas[frame.topic] = schema = intake.read_schema(frame.body)
+            schema = intake.read_schema(bytes(frame.body))
+            progress.schemas[frame.topic] = schema
             empty = pa.RecordBatch.from_pylist([], schema=schema)
             return Rows(order.topics[frame.topic], empty)
         case Kind.BATCH:

@@ -13,6 +13,8 @@ from engine.scanning import Scanner
 from engine.settings import Settings
 from engine.trials import Trials
 
+_LEAST_PAUSE_S = 0.05
+
 
 @dataclass
 class Changes:
@@ -26,14 +28,16 @@ class Changes:
             self._condition.notify_all()
 
     def wait_until(self, is_true: Callable[[], bool], timeout_s: float) -> bool:
-        """Whether `is_true` came true within `timeout_s`."""
+        """Whether `is_true` came true within `timeout_s`; asked at most twenty times a second."""
         deadline = time.monotonic() + timeout_s
         while not is_true():
             rest = deadline - time.monotonic()
             if rest <= 0:
                 return False
+            asked = time.monotonic()
             with self._condition:
                 self._condition.wait(min(rest, 0.5))
+            time.sleep(max(0.0, min(rest, asked + _LEAST_PAUSE_S - time.monotonic())))
         return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import pyarrow as pa
 from pyarrow import types
@@ -20,7 +21,8 @@ _RECORD_BATCH = 3
 """Arrow's flatbuffer union `MessageHeader`: 3 is RecordBatch."""
 
 
-def read_schema(body: bytes | bytearray) -> pa.Schema:
+@lru_cache(maxsize=256)
+def read_schema(body: bytes) -> pa.Schema:
     """Decode a schema; refuse types and names that the host does not store.
 
     Raises:

@@ -35,7 +35,6 @@ from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
 from engine.sandbox import strongest_wall
 from engine.settings import load_settings
-from gatekeeper.manifest import imported_modules
 
 _SAMPLE_ROWS = 5
 _MOST_QUARANTINED = 20
@@ -65,13 +64,11 @@ def run(request: dict[str, object]) -> dict[str, object]:
     lockfile = bytes.fromhex(str(request["lockfile"]))
     wall = strongest_wall(allow_unconfined=settings.allow_unconfined)
     place = venvs.ensure_environment(home.venvs, lockfile)
-    imports = sorted({name for text in files.values() for name in imported_modules(text)})
-    own = {Path(name).stem for name in files}
     parent = WarmParent(
         wall,
         venv=place,
         spool=home.spool,
-        preload=tuple(name for name in ("pyarrow", *imports) if name not in own),
+        preload=venvs.modules_to_warm(files),
         settings=GuestSettings(settings.guest_memory_mb << 20, settings.scratch_mb << 20),
     )
     tally, log = _Tally(), Log()

@@ -20,6 +20,7 @@ import uv
 
 from casparian_flow.errors import EnvironmentFailed, LockRefused
 from engine import sandbox
+from gatekeeper.manifest import imported_modules
 
 PROJECT = "casparian-plugin"
 _BUILD_TIMEOUT_S = 900
@@ -152,3 +153,15 @@ def evict(venvs: Path, *, limit_bytes: int, in_use: frozenset[str]) -> list[str]
             removed.append(place.name)
             del sizes[place]
     return removed
+
+
+_IMPORTED_LATE = {"pandas": ("pyarrow.pandas_compat",)}
+"""What a library only imports when it is first used; a warm parent imports it once for all."""
+
+
+def modules_to_warm(files: Mapping[str, str]) -> tuple[str, ...]:
+    """The libraries a plugin imports, for its guest's parent to import beforehand."""
+    own = {Path(name).stem for name in files}
+    names = {name for text in files.values() for name in imported_modules(text)} - own
+    late = [module for name in sorted(names) for module in _IMPORTED_LATE.get(name, ())]
+    return ("pyarrow", *sorted(names - {"pyarrow"}), *late)

@@ -45,11 +45,12 @@ from engine.settings import Settings
 from gatekeeper.admission import verify_for_dispatch
 from gatekeeper.artifact import Artifact, make_artifact
 from gatekeeper.identity import load_trusted
-from gatekeeper.manifest import imported_modules
 
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
+_PREFETCHED = 1
+"""Batches that wait here, so that a free slot does not wait for the Sentinel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Worker:
     held: dict[int, int] = field(default_factory=dict[int, int])
     cancelled: dict[int, threading.Event] = field(default_factory=dict[int, threading.Event])
     sending: anyio.Lock = field(default_factory=anyio.Lock)
+    slots: anyio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Run as many guests at a time as the settings allow."""
+        self.slots = anyio.Semaphore(self.settings.parallel_guests)
 
     async def serve(self) -> None:
         """Work until the Sentinel closes the connection."""
@@ -107,7 +113,7 @@ class Worker:
             level=self.wall.level.value,
             platform=f"{sys.platform}-{platform.machine()}",
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
-            credit=self.settings.parallel_guests,
+            credit=self.settings.parallel_guests + _PREFETCHED,
         )
 
     def _take(self, frame: Frame, tasks: TaskGroup) -> None:
@@ -158,9 +164,7 @@ class Worker:
         artifact = make_artifact(files, order.lockfile)
         self._verify(artifact, order.envelope, order.artifact_hash)
         place = venvs.ensure_environment(self.home.venvs, order.lockfile)
-        imports = sorted({name for text in order.files.values() for name in imported_modules(text)})
-        own = {Path(name).stem for name in order.files}
-        preload = tuple(name for name in ("pyarrow", *imports) if name not in own)
+        preload = venvs.modules_to_warm(order.files)
         return _Prepared(artifact, order.envelope, dict(order.files), place, preload)
 
     def _verify(self, artifact: Artifact, envelope: bytes, artifact_hash: str) -> None:
@@ -180,7 +184,8 @@ class Worker:
             self.cancelled[order.job_id] = flag
         try:
             work = partial(self._run_blocking, dispatch, flag)
-            results = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+            async with self.slots:
+                results = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         finally:
             for order in dispatch.jobs:
                 self.held.pop(order.job_id, None)

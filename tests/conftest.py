@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import settings
 
 from engine import publisher, venvs
 from engine.control import Caller, Client
 from engine.home import prepare
+
+# A database of examples would make a run depend on the runs before it.
+settings.register_profile("casparian", database=None, deadline=None)
+settings.load_profile("casparian")
 
 START = (str(Path(sys.executable).parent / "casparian"), "start", "--background")
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -87,6 +87,20 @@ class Staging:
         return folder / name
 
     def _flush(self, output: _Output) -> None:
+        """Write what waits as one row group."""
+        if output.writer is None:
+            self._open(output, output.path)
+        self._write(output)
+
+    def _open(self, output: _Output, where: Path | pa.BufferOutputStream) -> None:
+        try:
+            if isinstance(where, Path):
+                where.parent.mkdir(parents=True, exist_ok=True)
+            output.writer = _parquet_writer(where, output.schema)
+        except OSError as error:
+            raise SinkError(f"the lake at {self._lake} cannot be written: {error}") from error
+
+    def _write(self, output: _Output) -> None:
         table = pa.Table.from_batches(output.waiting, schema=output.schema)
         stamped = stamp(
             table,
@@ -94,34 +108,52 @@ class Staging:
             file_version_id=self.identity.file_version_id,
             first_row=output.rows,
         )
+        writer = output.writer
         try:
-            if output.writer is None:
-                output.path.parent.mkdir(parents=True, exist_ok=True)
-                output.writer = _parquet_writer(output.path, output.schema)
-            output.writer.write_table(stamped, row_group_size=_ROW_GROUP_ROWS)
+            if writer is not None:
+                writer.write_table(stamped, row_group_size=_ROW_GROUP_ROWS)
         except OSError as error:
             raise SinkError(f"the lake at {self._lake} cannot be written: {error}") from error
         output.rows += table.num_rows
         output.waiting, output.waiting_rows, output.waiting_bytes = [], 0, 0
 
     def close(self) -> list[StagedFile]:
-        """Finish the files and make them durable; nobody can see them yet.
+        """Finish the files; nobody can see them yet, and promotion makes them durable.
 
         Raises:
             SinkError: the disk did not take them.
         """
         staged: list[StagedFile] = []
         for topic, output in self._outputs.items():
-            self._flush(output)
             try:
-                if output.writer is not None:
-                    output.writer.close()
-                size, digest = _settle(output.path)
+                size, digest = self._finish(output)
             except OSError as error:
                 raise SinkError(f"the lake at {self._lake} cannot be written: {error}") from error
             path = output.path.relative_to(self._lake).as_posix()
             staged.append(StagedFile(topic, path, output.rows, size, digest))
         return staged
+
+    def _finish(self, output: _Output) -> tuple[int, str]:
+        """Close one file; a small one is made in memory and written in one piece."""
+        if output.writer is None:
+            buffer = pa.BufferOutputStream()
+            self._open(output, buffer)
+            self._write(output)
+            _close(output)
+            content = buffer.getvalue()
+            output.path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(output.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(fd, view) :]
+                _begin_writing(fd)
+            finally:
+                os.close(fd)
+            return content.size, hashlib.sha256(content).hexdigest()
+        self._write(output)
+        _close(output)
+        return _measured(output.path)
 
     def abandon(self) -> None:
         """Remove what this attempt wrote."""
@@ -132,7 +164,12 @@ class Staging:
             output.path.unlink(missing_ok=True)
 
 
-def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def _close(output: _Output) -> None:
+    if output.writer is not None:
+        output.writer.close()
+
+
+def _parquet_writer(path: Path | pa.BufferOutputStream, schema: pa.Schema) -> pq.ParquetWriter:
     # Dictionary pages pay off for text; for numbers they cost 40 % of the writing time.
     text = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
     return pq.ParquetWriter(
@@ -143,17 +180,27 @@ def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def _settle(path: Path) -> tuple[int, str]:
-    """Flush a file to disk; return its size and digest."""
-    state = hashlib.sha256()
+def _measured(path: Path) -> tuple[int, str]:
+    """Size and digest of a finished file; the kernel begins to write it out meanwhile."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        content = hashlib.sha256()
         while chunk := os.read(fd, 1 << 20):
-            state.update(chunk)
-        os.fsync(fd)
-        return os.fstat(fd).st_size, state.hexdigest()
+            content.update(chunk)
+        _begin_writing(fd)
+        return os.fstat(fd).st_size, content.hexdigest()
     finally:
         os.close(fd)
+
+
+def _begin_writing(fd: int) -> None:
+    """Have the kernel allocate and write a file's pages without waiting.
+
+    Only then do the fsyncs of a batch share one journal commit: 64 small files take two commits
+    instead of 64.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def find_promotion(lake: Path, identity: JobIdentity) -> Promotion | None:
@@ -177,24 +224,34 @@ def promote(
         SinkError: an entry could not be written; the jobs before it are promoted.
     """
     ledger = lake / _LEDGER
-    folders = {lake / Path(file.path).parent for _, files, _ in staged for file in files}
+    files = [lake / file.path for _, outputs, _ in staged for file in outputs]
     try:
         ledger.mkdir(exist_ok=True)
-        _sync_folders(folders)
-        promotions = [_commit(lake, ledger, *one) for one in staged]
-        _sync_folders([ledger])
+        entries = [_write_entry(ledger, *one) for one in staged]
+        try:
+            _sync([*files, *entries])
+            _sync({path.parent for path in files})
+            promotions = [
+                _commit(lake, ledger, draft, staging, outputs)
+                for draft, (staging, outputs, _) in zip(entries, staged, strict=True)
+            ]
+            _sync([ledger])
+        finally:
+            for draft in entries:
+                draft.unlink(missing_ok=True)
     except OSError as error:
         raise SinkError(f"the ledger at {ledger} cannot be written: {error}") from error
     return promotions
 
 
-def _commit(
-    lake: Path, ledger: Path, staging: Staging, files: list[StagedFile], receipt: dict[str, object]
-) -> Promotion:
+def _write_entry(
+    ledger: Path, staging: Staging, files: list[StagedFile], receipt: dict[str, object]
+) -> Path:
+    """Write a job's entry under a name that no reader looks at."""
     identity = staging.identity
     entry = {
-        "identity": asdict(identity),
-        "files": [asdict(file) for file in files],
+        "identity": _plain(identity),
+        "files": [_plain(file) for file in files],
         "quarantined": staging.quarantined,
         "receipt": receipt,
         "committed": datetime.now(UTC).isoformat(),
@@ -203,9 +260,21 @@ def _commit(
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, json.dumps(entry, separators=(",", ":")).encode())
-        os.fsync(fd)
+        _begin_writing(fd)
     finally:
         os.close(fd)
+    return draft
+
+
+def _plain(value: JobIdentity | StagedFile) -> dict[str, object]:
+    """A flat value as JSON; `asdict` copies deeply, at ten times the price."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _commit(
+    lake: Path, ledger: Path, draft: Path, staging: Staging, files: list[StagedFile]
+) -> Promotion:
+    identity = staging.identity
     try:
         os.link(draft, ledger / f"{identity.ledger_key}.json")
     except FileExistsError:
@@ -215,8 +284,6 @@ def _commit(
         if first.identity.attempt != identity.attempt or first.identity.job_id != identity.job_id:
             staging.abandon()
         return first
-    finally:
-        draft.unlink(missing_ok=True)
     return Promotion(identity, tuple(files), staging.quarantined, is_mine=True)
 
 
@@ -229,10 +296,10 @@ def _promotion(entry: dict[str, object], *, is_mine: bool) -> Promotion:
     return Promotion(identity, files, cast("int", entry["quarantined"]), is_mine)
 
 
-def _sync_folders(folders: Iterable[Path]) -> None:
-    """Make names durable: a file whose directory entry is lost is lost."""
-    for folder in folders:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(paths: Iterable[Path]) -> None:
+    """Make files, or the names in folders, durable."""
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pyarrow as pa
 
 LINEAGE_FIELDS = (
@@ -11,6 +13,7 @@ LINEAGE_FIELDS = (
 )
 
 
+@lru_cache(maxsize=256)
 def stamped_schema(schema: pa.Schema) -> pa.Schema:
     """The schema of a stamped table: the plugin's columns, then the three of the host."""
     return pa.schema([*schema, *LINEAGE_FIELDS])
