@@ -93,7 +93,9 @@ def tool_environment(packages: Sequence[str]) -> Path:
     """An interpreter with these packages, made once under the user's cache by uv."""
     import uv
 
-    place = Path(tempfile.gettempdir()) / ("casparian-bench-" + "-".join(packages).replace("/", "_"))
+    place = Path(tempfile.gettempdir()) / (
+        "casparian-bench-" + "-".join(packages).replace("/", "_")
+    )
     python = place / "bin" / "python"
     if not python.exists():
         tool = uv.find_uv_bin()

@@ -14,7 +14,7 @@ from pathlib import Path
 from common import Bench, interleaved, machine, remove, scratch, timed, tool_environment
 
 FILES, ROWS = 2000, 100
-PLUGIN = '''
+PLUGIN = """
 import pandas as pd
 
 from casparian_flow.sdk import BasePlugin, PluginMetadata
@@ -25,8 +25,8 @@ MANIFEST = PluginMetadata(pattern="part-*.csv", topic="parts")
 class Handler(BasePlugin):
     def execute(self, path):
         self.publish("parts", pd.read_csv(path))
-'''
-DLT = '''
+"""
+DLT = """
 import sys, time, shutil, tempfile
 import dlt
 from dlt.sources.filesystem import filesystem, read_csv
@@ -39,7 +39,7 @@ pipeline = dlt.pipeline(
 source = filesystem(bucket_url=folder, file_glob="part-*.csv") | read_csv()
 pipeline.run(source.with_name("parts"), loader_file_format="parquet", write_disposition="replace")
 print(time.perf_counter() - started)
-'''
+"""
 
 
 def main(runs: int) -> None:
@@ -71,7 +71,9 @@ def main(runs: int) -> None:
         interleaved(
             {"casparian": lambda: bench.process(plugin), "dlt": with_dlt}, runs=runs, against="dlt"
         )
-        print("whole", f"{timed(lambda: bench.call('get_overview')):.3f} s for an overview after it")
+        print(
+            "whole", f"{timed(lambda: bench.call('get_overview')):.3f} s for an overview after it"
+        )
     remove(folder)
 
 
