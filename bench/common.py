@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from engine.control import Caller, Client, default_start_command
 from engine.home import prepare
@@ -51,7 +52,7 @@ class Bench:
         self.home = prepare(folder)
         self.client = Client(self.home, Caller("cli", "bench"), default_start_command())
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

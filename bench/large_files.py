@@ -46,7 +46,8 @@ def main(runs: int) -> None:
         out = folder / "dlt"
         done = subprocess.run(
             [python, script, str(data), str(out)], capture_output=True, text=True, check=True,
-            env={"PATH": "/usr/bin:/bin", "RUNTIME__DLTHUB_TELEMETRY": "false", "HOME": str(folder)},
+            env={"PATH": "/usr/bin:/bin", "RUNTIME__DLTHUB_TELEMETRY": "false",
+                 "HOME": str(folder)},
         )  # fmt: skip
         remove(out)
         remove(Path(f"{out}-state"))
