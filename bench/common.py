@@ -58,6 +58,7 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         if self.client.is_running():
             self.client.call("stop")
+        self.client.close()
 
     def call(self, method: str, **params: object) -> dict[str, object]:
         """Ask the engine."""

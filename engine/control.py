@@ -10,12 +10,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from casparian_flow.errors import EngineUnavailable, ProtocolError, error_from_code
+from casparian_flow.errors import (
+    CasparianError,
+    EngineUnavailable,
+    ProtocolError,
+    error_from_code,
+)
 from engine.home import Home
 
 VERSION = 1
@@ -79,6 +84,7 @@ class Client:
     caller: Caller
     start_command: tuple[str, ...]
     """Starts an engine for this home in the background."""
+    _idle: list[socket.socket] = field(default_factory=list[socket.socket])
 
     def call(
         self,
@@ -93,26 +99,36 @@ class Client:
             CasparianError: whatever the engine answered with.
             EngineUnavailable: none could be reached or started.
         """
-        for attempt in (1, 2):
+        line = request_line(method, params or {}, self.caller)
+        for _ in range(2):  # a kept connection may belong to an engine that has gone since
+            connection = self._connection()
             try:
-                with self._connected() as connection:
-                    connection.sendall(request_line(method, params or {}, self.caller))
-                    answer = _read_answer(connection, progress)
+                connection.sendall(line)
+                answer = _read_answer(connection, progress)
             except (ConnectionResetError, BrokenPipeError):
                 answer = None
+            except CasparianError:
+                self._idle.append(connection)
+                raise
+            except BaseException:
+                connection.close()
+                raise
             if answer is not None:
+                self._idle.append(connection)
                 return answer
-            if attempt == 1:
-                continue  # the engine was on its way out: the next one answers
+            connection.close()
         raise EngineUnavailable("the engine closed the connection without an answer")
 
-    @contextlib.contextmanager
-    def _connected(self) -> Generator[socket.socket]:
-        connection = self._try_connect()
-        if connection is None:
-            connection = self._start_and_connect()
-        with connection:
-            yield connection
+    def _connection(self) -> socket.socket:
+        """A kept connection nobody uses now, or a new one."""
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        return self._try_connect() or self._start_and_connect()
+
+    def close(self) -> None:
+        """Let go of the kept connections."""
+        while self._idle:
+            self._idle.pop().close()
 
     def is_running(self) -> bool:
         """Whether an engine answers now."""

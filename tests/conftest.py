@@ -107,6 +107,8 @@ class House:
         """End the engine."""
         if self.person.is_running():
             self.person.call("stop")
+        self.person.close()
+        self.agent.close()
 
 
 @pytest.fixture

@@ -109,9 +109,14 @@ def perform(
         name = ".".join(str(part) for part in first["loc"]) or "arguments"
         raise ConfigError(f"{method}: {name}: {first['msg']}") from error
     arguments = {name: getattr(checked, name) for name in type(checked).model_fields}
-    if "progress" in inspect.signature(call.run).parameters:
+    if _reports_progress(method):
         arguments["progress"] = progress
     return call.run(house, caller, **arguments)
+
+
+@cache
+def _reports_progress(method: str) -> bool:
+    return "progress" in inspect.signature(CALLS[method].run).parameters
 
 
 @cache
