@@ -2,7 +2,7 @@
 
 Usage: python bench/many_files.py [RUNS]. Both sides start from files on disk and end with Parquet
 on disk; the engine and its environment are up (a long-lived service), dlt runs in one process whose
-imports are not counted.
+imports are not counted. dlt reads with pandas, as the plugin does.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ class Handler(BasePlugin):
 DLT = """
 import sys, time, shutil, tempfile
 import dlt
-from dlt.sources.filesystem import filesystem, read_csv
-folder, out = sys.argv[1], sys.argv[2]
+from dlt.sources.filesystem import filesystem, read_csv, read_csv_duckdb
+folder, out, reader = sys.argv[1:4]
+read = read_csv_duckdb(use_pyarrow=True) if reader == "duckdb" else read_csv()
 started = time.perf_counter()
 pipeline = dlt.pipeline(
     "parts", destination=dlt.destinations.filesystem(out), dataset_name="parts",
     pipelines_dir=out + "-state",
 )
-source = filesystem(bucket_url=folder, file_glob="part-*.csv") | read_csv()
+source = filesystem(bucket_url=folder, file_glob="part-*.csv") | read
 pipeline.run(source.with_name("parts"), loader_file_format="parquet", write_disposition="replace")
 print(time.perf_counter() - started)
 """
@@ -49,14 +50,14 @@ def main(runs: int) -> None:
     for number in range(FILES):
         body = "".join(f"{number * ROWS + i},{number},value {i}\n" for i in range(ROWS))
         (data / f"part-{number:04d}.csv").write_text("id,part,text\n" + body)
-    python = tool_environment(["dlt[filesystem,parquet]", "pandas"])
+    python = tool_environment(["dlt[filesystem,parquet]", "pandas", "duckdb"])
     script = folder / "with_dlt.py"
     script.write_text(DLT)
 
     def with_dlt() -> float:
         out = folder / "dlt"
         done = subprocess.run(
-            [python, script, str(data), str(out)],
+            [python, script, str(data), str(out), "pandas"],
             capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin",
             "RUNTIME__DLTHUB_TELEMETRY": "false", "HOME": str(folder)},
         )  # fmt: skip

@@ -133,7 +133,8 @@ class ApprovalPage:
                 f"<p>Read {effects.files:,} files ({effects.bytes:,} bytes) below"
                 f" {escape(', '.join(effects.roots))}; publish to"
                 f" {escape(', '.join(effects.topics))}; queue {effects.jobs:,} jobs"
-                f" (reprocess: {escape(found.reprocess)}).</p>"
+                f" (reprocess: {escape(found.reprocess)}); deliver to the lake"
+                f"{escape(''.join(f' and {uri}' for uri in effects.sinks))}.</p>"
             ),
             f"<p>Dependencies: {escape(', '.join(found.dependencies) or 'none')}.</p>",
             f"<p>Digest of everything that takes effect: <code>{found.digest}</code></p>",

@@ -302,6 +302,8 @@ class Draft(Base):
     method: Mapped[str] = mapped_column(String(20))
     files: Mapped[Json]
     dependencies: Mapped[list[str]] = mapped_column(JSON)
+    sinks: Mapped[list[str]] = mapped_column(JSON)
+    """URIs beyond the lake that a person chose for its topics."""
     samples: Mapped[list[int]] = mapped_column(JSON)
     """Location ids the draft was made from."""
     profile: Mapped[Json | None]

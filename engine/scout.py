@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from casparian_flow.errors import SourceError
 from engine.database import Catalog
-from engine.listing import SCHEMA, Listing, list_files
+from engine.listing import SCHEMA, Listing, list_files, records
 from engine.models import FileLocation, LocationState, SourceRoot
 
 _MOST_LOST = 0.5
@@ -62,9 +63,10 @@ def scan(catalog: Catalog, root_id: int, *, accept_deletions: bool = False) -> I
     """
     with catalog.reading() as session:
         root = session.get_one(SourceRoot, root_id).path
-    listing = list_files(root)
-    with catalog.reading() as session:
+    with ThreadPoolExecutor(max_workers=1) as pool, catalog.reading() as session:
+        listed = pool.submit(list_files, root)
         known = _known(session, root_id)
+        listing = listed.result()
     difference = _difference(listing.files, known)
     present = known.filter(pl.col("state") == LocationState.PRESENT.value).height
     lost = len(difference.deleted)
@@ -79,14 +81,16 @@ def scan(catalog: Catalog, root_id: int, *, accept_deletions: bool = False) -> I
 
 
 def _known(session: Session, root_id: int) -> pl.DataFrame:
-    """The inventory of a root, read past the ORM: it may be a million rows."""
-    rows = session.connection().exec_driver_sql(
-        "SELECT id, path, size, mtime_ns, ctime_ns, inode, device, state FROM file_location"
-        " WHERE root_id = ? AND member = ''",
+    """The inventory of a root, as one string that polars takes apart: it may be a million rows."""
+    joined = session.connection().exec_driver_sql(
+        "SELECT CAST(group_concat(id || ' ' || size || ' ' || mtime_ns || ' ' || ctime_ns || ' '"
+        " || inode || ' ' || device || ' ' || state || ' ' || CAST(path AS TEXT), char(0)) AS BLOB)"
+        " FROM file_location WHERE root_id = ? AND member = ''",
         (root_id,),
     )
-    schema = {"id": pl.Int64, **SCHEMA, "state": pl.String}
-    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+    fields = ("id", "size", "mtime_ns", "ctime_ns", "inode", "device", "state", "path")
+    table = records(joined.scalar() or b"", fields)
+    return table.cast({"id": pl.Int64, **SCHEMA})
 
 
 def _difference(found: pl.DataFrame, known: pl.DataFrame) -> _Difference:
@@ -147,5 +151,7 @@ def _append(session: Session, root_id: int, new: pl.DataFrame) -> None:
         "INSERT INTO file_location (root_id, member, state, dirty, path, size, mtime_ns, ctime_ns,"  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
         f" inode, device) VALUES ({int(root_id)}, '', '{LocationState.PRESENT.value}', 1,"
         " ?, ?, ?, ?, ?, ?)",
-        new.select(*SCHEMA).rows(),
+        new.select(*SCHEMA)
+        .sort("path")
+        .rows(),  # in the order of the index, which then grows at its end
     )

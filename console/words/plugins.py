@@ -21,6 +21,10 @@ def draft(
     plugin: Annotated[
         str | None, typer.Option(help="Take this plugin (.py or folder) as it is.")
     ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(help="Deliver there, too: sqlite:///absolute/path.db; repeatable."),
+    ] = None,
     into: Annotated[str | None, typer.Option("--draft", help="Revise this draft.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -29,6 +33,7 @@ def draft(
         "files": [file_name(one) for one in file],
         "topic": topic,
         "draft": into,
+        "sinks": sink,
     }
     if plugin is not None:
         from console.plugin_source import read_plugin

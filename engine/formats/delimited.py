@@ -38,7 +38,8 @@ class _Reading:
 
 def recognise(sample: Sample) -> Profile | None:
     """The profile of delimited text; None if no dialect makes a table of it."""
-    reading = _best(sample.text)
+    is_named_so = sample.name.lower().endswith((".csv", ".tsv"))
+    reading = _best(sample.text, least_lines=1 if is_named_so else 3)
     if reading is None:
         return None
     header, names = _header(reading)
@@ -63,7 +64,7 @@ def recognise(sample: Sample) -> Profile | None:
     )
 
 
-def _best(text: str) -> _Reading | None:
+def _best(text: str, *, least_lines: int) -> _Reading | None:
     """The dialect that makes the widest even table."""
     readings = [
         reading
@@ -74,7 +75,7 @@ def _best(text: str) -> _Reading | None:
     ]
     good = [one for one in readings if one.share >= _LEAST_SHARE]
     if not good:
-        return _single_column(text)
+        return _single_column(text, least_lines)
     return max(
         good,
         key=lambda one: (round(one.share, 2), -one.preamble, one.width, one.quote == '"'),
@@ -110,10 +111,12 @@ def _some(text: str, delimiter: str, quote: str) -> list[tuple[int, list[str]]]:
     return [(reader.line_num, row) for row in itertools.islice(reader, _SAMPLE_ROWS)]
 
 
-def _single_column(text: str) -> _Reading | None:
+def _single_column(text: str, least_lines: int) -> _Reading | None:
     """A list of plain values under each other: numbers, dates or identifiers."""
     lines = [line for line in text.split("\n") if line]
-    if len(lines) < 3 or any(len(line) > 200 or " " in line.strip() for line in lines[:1000]):
+    if len(lines) < least_lines or any(
+        len(line) > 200 or " " in line.strip() for line in lines[:1000]
+    ):
         return None
     return _Reading(",", '"', 0, None, [[line] for line in lines], 1, 1.0)
 

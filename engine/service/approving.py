@@ -148,6 +148,7 @@ def review_of(detail: ApprovalDetail) -> str:
             f"publishes to {', '.join(effects.topics)}, and queues {effects.jobs} jobs"
             f" (reprocess: {detail.reprocess})."
         ),
+        f"Delivered to the lake{''.join(f' and {uri}' for uri in effects.sinks)}.",
         f"Dependencies: {', '.join(detail.dependencies) or 'none'}.",
         f"Gatekeeper findings: {len(detail.findings)}.",
     ]

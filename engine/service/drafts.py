@@ -30,6 +30,7 @@ from engine.service.results import (
     FindingPart,
     Preview,
 )
+from engine.sinks.opening import open_delivery
 from gatekeeper.manifest import Manifest, read_manifest
 from gatekeeper.rules import Finding, inspect_files
 
@@ -75,7 +76,7 @@ def _fitting(rows: Sequence[Sequence[str | None]], max_chars: int) -> list[list[
 
 def draft_plugin(
     house: House,
-    _caller: Caller,
+    caller: Caller,
     *,
     files: list[str] | None = None,
     pattern: str | None = None,
@@ -85,9 +86,14 @@ def draft_plugin(
     modules: dict[str, str] | None = None,
     dependencies: list[str] | None = None,
     lockfile: str | None = None,
+    sinks: list[str] | None = None,
     draft: str | None = None,
 ) -> DraftResult:
-    """Write a plugin for sample files from their profile, or take the source that is given."""
+    """Write a plugin for sample files from their profile, or take the source that is given.
+
+    `sinks` are URIs that the topics are delivered to besides the lake; a person chooses them.
+    """
+    _check_sinks(caller, sinks or [])
     with house.catalog.reading() as session:
         known = known_draft(session, draft)
         samples = _samples(session, files, pattern) or (known.samples if known else [])
@@ -109,10 +115,21 @@ def draft_plugin(
     name = _plugin_name(known, manifest, topic, path)
     with house.catalog.writing() as session:
         row = _store(session, draft, name, samples, made, lockfile)
+        row.sinks = sinks if sinks is not None else row.sinks or []
         identity, revision = row.id, row.revision
     return _draft_result(
         identity, revision, made, manifest, [*findings_of(findings), *trouble], goal
     )
+
+
+def _check_sinks(caller: Caller, sinks: list[str]) -> None:
+    if sinks and caller.door == "mcp":
+        raise ConfigError(
+            "an agent does not choose where rows are delivered",
+            hint="A person does: `casparian draft FILE --sink URI`.",
+        )
+    for uri in sinks:
+        open_delivery(uri)
 
 
 def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftResult:
@@ -259,6 +276,7 @@ def _store(
         taken = set(session.scalars(select(Draft.id).where(Draft.id.startswith(f"draft-{name}-"))))
         number = next(n for n in range(1, len(taken) + 2) if f"draft-{name}-{n}" not in taken)
         row = Draft(id=f"draft-{name}-{number}", name=name, revision=0, created=datetime.now(UTC))
+        row.sinks = []
         session.add(row)
     row.revision += 1
     row.method, row.files = made.method, dict(made.files)
@@ -304,8 +322,10 @@ def _draft_result(
     )
 
 
-def sinks_of(session: Session, manifest: Manifest) -> dict[str, list[str]]:
-    """Where the topics of a plugin are delivered, by the operator's choice."""
+def sinks_of(session: Session, draft: Draft, manifest: Manifest) -> dict[str, list[str]]:
+    """Where the topics of a draft are delivered: as its person chose, else as they are now."""
+    if draft.sinks:
+        return {topic: list(draft.sinks) for topic in manifest.topics}
     rows = session.scalars(select(TopicConfig).where(TopicConfig.topic.in_(manifest.topics)))
     return {row.topic: list(row.sinks) for row in rows if row.sinks}
 

@@ -217,7 +217,7 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
         digest=digest,
         manifest=manifest,
         contract=cast("dict[str, object]", row.report["contract"]),
-        sinks=sinks_of(session, manifest),
+        sinks=sinks_of(session, row, manifest),
         roots=sorted(locations),
     )
 
@@ -239,6 +239,7 @@ def _effects(session: Session, proposal: _Proposal, choice: Reprocess) -> Effect
         topics=list(proposal.manifest.topics),
         jobs=len(wanted),
         roots=roots,
+        sinks=sorted({uri for uris in proposal.sinks.values() for uri in uris}),
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from engine.scanning import Scanned
 from engine.service.darkness import dark_groups
 from engine.service.names import containing_root, live_roots, resolve, sentence
 from engine.service.results import Done, ScanResult, Source, Sources
+from engine.waiting import result_within
 
 _NEVER = ("/", "/proc", "/sys", "/dev")
 
@@ -174,23 +173,10 @@ def scan(
         with house.catalog.reading() as session:
             root_id = containing_root(session, folder.resolve()).id
     future = house.scanner.request(root_id, accept_deletions=accept_deletions)
-    scanned = _wait(house, root_id, future, wait_s, progress)
+    scanned = result_within(
+        future, wait_s, lambda: progress("hashing files", *house.scanner.progress(root_id))
+    )
     return _scan_result(house, root_id, pattern, scanned)
-
-
-def _wait(
-    house: House, root_id: int, future: Future[Scanned], wait_s: float, progress: Progress
-) -> Scanned | None:
-    rest = max(0.0, wait_s)
-    while True:
-        step = min(rest, 0.3)
-        try:
-            return future.result(timeout=step)
-        except FutureTimeoutError:
-            rest -= step
-            if rest <= 0:
-                return None
-            progress("hashing files", *house.scanner.progress(root_id))
 
 
 def _scan_result(house: House, root_id: int, pattern: str, scanned: Scanned | None) -> ScanResult:

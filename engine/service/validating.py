@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import cast
 
 from sqlalchemy.orm import Session
@@ -38,6 +36,7 @@ from engine.service.results import (
     TopicRows,
     Validation,
 )
+from engine.waiting import result_within
 from gatekeeper.artifact import make_artifact
 from gatekeeper.manifest import Manifest, read_manifest
 from gatekeeper.rules import inspect_files
@@ -71,7 +70,9 @@ def validate_plugin(
         return _refused(draft, manifest, findings + trouble)
     future = house.trials.start(key, lambda: _try(house, draft, inputs, manifest))
     try:
-        report = _await(future, wait_s, progress)
+        report = result_within(
+            future, wait_s, lambda: progress("trying the draft on real files", 0, 0)
+        )
     finally:
         if future.done():
             house.trials.forget(key)
@@ -125,19 +126,6 @@ def _refused(draft: str, manifest: Manifest | None, findings: list[FindingPart])
     )
 
 
-def _await(future: Future[Validation], wait_s: float, progress: Progress) -> Validation | None:
-    rest = max(0.0, wait_s)
-    while True:
-        step = min(rest, 0.5)
-        try:
-            return future.result(timeout=step)
-        except FutureTimeoutError:
-            rest -= step
-            if rest <= 0:
-                return None
-            progress("trying the draft on real files", 0, 0)
-
-
 def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manifest) -> Validation:
     with house.catalog.reading() as session:
         row = session.get_one(Draft, draft)
@@ -148,10 +136,10 @@ def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manif
     contract = cast("dict[str, object]", report.pop("contract"))
     artifact = make_artifact({n: str(t).encode() for n, t in sources.items()}, lockfile)
     with house.catalog.writing() as session:
-        sinks = sinks_of(session, manifest)
+        row = session.get_one(Draft, draft)
+        sinks = sinks_of(session, row, manifest)
         digest = digest_in_force(artifact, contract=contract, sinks=sinks)
         result = _validation(draft, report, manifest, contract, digest)
-        row = session.get_one(Draft, draft)
         if row.revision == revision:
             row.lockfile = lockfile
             row.digest = digest if result.ok else None

@@ -37,7 +37,8 @@ def inspector(node_path: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("inspector")
     npm = node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     subprocess.run(
-        ["node", npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", place, INSPECTOR],
+        ["node", npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix", place,
+         INSPECTOR],
         check=True, timeout=300, env={**os.environ, "PATH": node_path},
     )  # fmt: skip
     return place / "node_modules" / ".bin" / "mcp-inspector"

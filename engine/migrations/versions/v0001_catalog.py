@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("method", sa.String(length=20), nullable=False),
         sa.Column("files", sa.JSON(), nullable=False),
         sa.Column("dependencies", sa.JSON(), nullable=False),
+        sa.Column("sinks", sa.JSON(), nullable=False),
         sa.Column("samples", sa.JSON(), nullable=False),
         sa.Column("profile", sa.JSON(), nullable=True),
         sa.Column("lockfile", sa.LargeBinary(), nullable=True),

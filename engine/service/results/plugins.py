@@ -83,6 +83,7 @@ class Effects(Part):
     topics: list[str]
     jobs: int
     roots: list[str]
+    sinks: list[str] = []
 
 
 class ApprovalPart(Part):
