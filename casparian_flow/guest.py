@@ -9,6 +9,7 @@ docs/reference/link.md.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import importlib.abc
 import importlib.util
@@ -112,6 +113,8 @@ def _serve(control: socket.socket, setup: dict[str, object]) -> None:
     from casparian_flow import link
     from casparian_flow.link import Kind
 
+    gc.collect()
+    gc.freeze()  # children then leave the parent's pages alone, and share them
     watched: dict[int, int] = {}  # pidfd → pid
     is_spent = False
     poll = select.poll()

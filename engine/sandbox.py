@@ -40,6 +40,8 @@ _GUEST_ENVIRONMENT = {
     # Threads started at import would escape the second Landlock layer of a forked child.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "OPENBLAS_NUM_THREADS": "1",
+    # Symbols are bound once, in the parent, not again in every child.
+    "LD_BIND_NOW": "1",
     "OMP_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "2",
 }
