@@ -26,6 +26,7 @@ from engine.home import Home
 VERSION = 1
 MAX_LINE_BYTES = 64 << 20
 _START_TIMEOUT_S = 30
+_TRIES = 4
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much is done, of how much (0: unknown)."""
@@ -100,7 +101,9 @@ class Client:
             EngineUnavailable: none could be reached or started.
         """
         line = request_line(method, params or {}, self.caller)
-        for _ in range(2):  # a kept connection may belong to an engine that has gone since
+        # A kept connection may belong to an engine that has gone, the next one to one that is
+        # just going; after that a new engine answers, or none does.
+        for _ in range(_TRIES):
             connection = self._connection()
             try:
                 connection.sendall(line)

@@ -275,6 +275,7 @@ class ProcessingJob(Base):
     __table_args__ = (
         UniqueConstraint("file_version_id", "manifest_id", "generation"),
         Index("ix_job_status", "status", "manifest_id", "id"),
+        Index("ix_job_claim", "status", text("priority DESC"), "id"),
         Index("ix_job_manifest", "manifest_id", "location_id"),
     )
 

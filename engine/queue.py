@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
@@ -172,19 +172,22 @@ def claim_batch(
 
 def has_due(session: Session, *, now: datetime) -> bool:
     """Whether a job could be claimed now; asked without the write lock."""
-    return session.execute(_waiting(now).limit(1)).first() is not None
+    due = select(ProcessingJob.id).where(*_due(now)).limit(1)
+    return session.execute(due).first() is not None
 
 
 def _waiting(now: datetime) -> Select[int, int, bool, int]:
     return (
         select(ProcessingJob.id, ProcessingJob.manifest_id, ProcessingJob.alone, FileVersion.size)
         .join(FileVersion, FileVersion.id == ProcessingJob.file_version_id)
-        .where(
-            ProcessingJob.status == JobStatus.WAITING,
-            or_(ProcessingJob.not_before.is_(None), ProcessingJob.not_before <= now),
-        )
+        .where(*_due(now))
         .order_by(ProcessingJob.priority.desc(), ProcessingJob.id)
     )
+
+
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    delayed = ProcessingJob.not_before
+    return (ProcessingJob.status == JobStatus.WAITING, or_(delayed.is_(None), delayed <= now))
 
 
 def _claimed(session: Session, ids: list[int]) -> tuple[ClaimedJob, ...]:

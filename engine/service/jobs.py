@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ConfigError, NotFound
@@ -48,18 +48,28 @@ def get_jobs(
     """Jobs, newest first; with `wait_s` after those asked for have ended."""
     question = {"jobs": jobs, "state": state, "plugin": plugin, "file": file, "since": since}
     offset = offset_of(question, cursor)
-    query = _filtered(house, jobs, state, plugin, file, since)
+    conditions = _conditions(house, jobs, state, plugin, file, since)
+    whatever_state = _conditions(house, jobs, None, plugin, file, since)
     if wait_s > 0:
-        _wait(house, _filtered(house, jobs, None, plugin, file, since), wait_s, progress)
+        _wait(house, whatever_state, wait_s, progress)
     most = max(1, min(limit, 200))
+    page = (
+        select(ProcessingJob, PluginManifest, FileLocation, SourceRoot)
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(*conditions)
+        .order_by(ProcessingJob.id.desc())
+        .offset(offset)
+        .limit(most)
+    )
     with house.catalog.reading() as session:
-        total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-        page = query.order_by(ProcessingJob.id.desc()).offset(offset).limit(most)
+        total = sum(_counts(session, conditions).values())
         found = [
             _job(session, (row[0], row[1], row[2], row[3]), include or [])
             for row in session.execute(page)
         ]
-        counts = _counts(session, _filtered(house, jobs, None, plugin, file, since))
+        counts = _counts(session, whatever_state)
     more = offset + len(found) < total
     shown = ", ".join(f"{count:,} {name.lower()}" for name, count in sorted(counts.items()))
     failed = [job.job for job in found if job.state == "failed"]
@@ -73,36 +83,32 @@ def get_jobs(
     )
 
 
-def _filtered(
+def _conditions(
     house: House,
     jobs: list[str] | None,
     state: str | None,
     plugin: str | None,
     file: str | None,
     since: str | None,
-) -> Select[ProcessingJob, PluginManifest, FileLocation, SourceRoot]:
-    query = (
-        select(ProcessingJob, PluginManifest, FileLocation, SourceRoot)
-        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
-        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
-        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
-    )
+) -> list[ColumnElement[bool]]:
+    """The filter, over jobs and plugins alone: counting needs no other table."""
+    found: list[ColumnElement[bool]] = []
     if jobs:
-        query = query.where(ProcessingJob.id.in_([job_number(name) for name in jobs]))
+        found.append(ProcessingJob.id.in_([job_number(name) for name in jobs]))
     if state:
-        query = query.where(ProcessingJob.status == _status(state))
+        found.append(ProcessingJob.status == _status(state))
     if since:
-        query = query.where(ProcessingJob.created >= _moment(since))
+        found.append(ProcessingJob.created >= _moment(since))
     if plugin or file:
         with house.catalog.reading() as session:
             if plugin:
                 row = find_plugin(session, plugin)
-                query = query.where(PluginManifest.name == row.name)
+                found.append(PluginManifest.name == row.name)
                 if "@" in plugin:
-                    query = query.where(PluginManifest.version == row.version)
+                    found.append(PluginManifest.version == row.version)
             if file:
-                query = query.where(FileLocation.id == find_file(session, file)[0].id)
-    return query
+                found.append(ProcessingJob.location_id == find_file(session, file)[0].id)
+    return found
 
 
 def _status(state: str) -> JobStatus:
@@ -121,25 +127,24 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _counts(
-    session: Session, query: Select[ProcessingJob, PluginManifest, FileLocation, SourceRoot]
-) -> dict[str, int]:
-    inner = query.with_only_columns(ProcessingJob.status).subquery()
-    rows = session.execute(select(inner.c.status, func.count()).group_by(inner.c.status))
-    return {str(getattr(status, "value", status)): count for status, count in rows}
+def _counts(session: Session, conditions: list[ColumnElement[bool]]) -> dict[str, int]:
+    rows = session.execute(
+        select(ProcessingJob.status, func.count())
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .where(*conditions)
+        .group_by(ProcessingJob.status)
+    )
+    return {status.value: count for status, count in rows.tuples().all()}
 
 
 def _wait(
-    house: House,
-    query: Select[ProcessingJob, PluginManifest, FileLocation, SourceRoot],
-    wait_s: float,
-    progress: Progress,
+    house: House, conditions: list[ColumnElement[bool]], wait_s: float, progress: Progress
 ) -> None:
-    """Until no job of the query is open, or the time is over."""
+    """Until no job of the filter is open, or the time is over."""
 
     def ended() -> bool:
         with house.catalog.reading() as session:
-            counts = _counts(session, query)
+            counts = _counts(session, conditions)
         open_jobs = sum(counts.get(status.value, 0) for status in _OPEN)
         total = sum(counts.values())
         progress("running jobs", total - open_jobs, total)

@@ -279,6 +279,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("processing_job", schema=None) as batch_op:
         batch_op.create_index("ix_job_manifest", ["manifest_id", "location_id"], unique=False)
+        batch_op.create_index(
+            "ix_job_claim", ["status", sa.text("priority DESC"), "id"], unique=False
+        )
         batch_op.create_index("ix_job_status", ["status", "manifest_id", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_processing_job_file_version_id"), ["file_version_id"], unique=False
