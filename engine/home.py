@@ -68,6 +68,11 @@ class Home:
         return self.run / "sentinel.sock"
 
     @property
+    def worker_lock(self) -> Path:
+        """Held, shared, by every local worker that lives."""
+        return self.root / "worker.lock"
+
+    @property
     def lock(self) -> Path:
         """Held by the one engine of this home."""
         return self.root / "engine.lock"

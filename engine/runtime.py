@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
 import anyio.abc
@@ -43,6 +44,7 @@ from gatekeeper.identity import load_or_create_key, load_trusted
 logger = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 0.5
+_WORKERS_END_S = 5.0
 
 Page = Callable[[House], Coroutine[object, object, None]]
 """Serves the approval page until cancelled."""
@@ -106,13 +108,32 @@ def _clear(home: Home) -> None:
     """Remove what an engine that was killed left: sockets, snapshots, unlisted outputs."""
     for path in (home.engine_socket, home.sentinel_socket):
         path.unlink(missing_ok=True)
-    for entry in home.spool.iterdir():
-        shutil.rmtree(entry, ignore_errors=True)
-    for entry in home.venvs.glob(".building-*"):
-        shutil.rmtree(entry, ignore_errors=True)
-    swept = sweep_orphans(home.lake)
-    if swept:
-        logger.info("orphans removed", extra={"files": swept})
+    with home.worker_lock.open("ab") as lock:
+        if not _no_worker_lives(lock):
+            # It may be about to list the very files that look like orphans.
+            logger.warning("a worker of an earlier engine still lives; nothing is swept this time")
+            return
+        for entry in home.spool.iterdir():
+            shutil.rmtree(entry, ignore_errors=True)
+        for entry in home.venvs.glob(".building-*"):
+            shutil.rmtree(entry, ignore_errors=True)
+        swept = sweep_orphans(home.lake)
+        if swept:
+            logger.info("orphans removed", extra={"files": swept})
+
+
+def _no_worker_lives(lock: BinaryIO) -> bool:
+    """Whether every worker of an engine that was killed has noticed and ended."""
+    deadline = time.monotonic() + _WORKERS_END_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 async def _run(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from casparian_flow.errors import CasparianError
 from engine import scout, tagger
 from engine.database import Catalog
+from engine.routing import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Scanner:
         default_factory=lambda: ThreadPoolExecutor(max_workers=2, thread_name_prefix="scan")
     )
     _running: dict[int, _Running] = field(default_factory=dict[int, _Running])
+    _roots: dict[int, threading.Lock] = field(default_factory=dict[int, threading.Lock])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def request(self, root_id: int, *, accept_deletions: bool = False) -> Future[Scanned]:
@@ -58,6 +59,16 @@ class Scanner:
             entry.future = self._executor.submit(self._scan, root_id, accept_deletions)
             self._running[root_id] = entry
             return entry.future
+
+    def tag(self, root_id: int, extra_rules: Sequence[Rule]) -> tagger.Tagged:
+        """Hash what a plugin about to be deployed will read; waits for a scan of the root."""
+        with self._of_root(root_id):
+            return tagger.tag_dirty(self.catalog, root_id, extra_rules=extra_rules)
+
+    def _of_root(self, root_id: int) -> threading.Lock:
+        """One pass at a time over one root: two would make two versions of one content."""
+        with self._lock:
+            return self._roots.setdefault(root_id, threading.Lock())
 
     def progress(self, root_id: int) -> tuple[int, int]:
         """Files hashed so far, of how many; (0, 0) if unknown."""
@@ -84,13 +95,18 @@ class Scanner:
             while True:
                 with self._lock:
                     self._running[root_id].is_stale = False
-                inventory = scout.scan(self.catalog, root_id, accept_deletions=accept_deletions)
-                tagged = tagger.tag_dirty(self.catalog, root_id, progress=report)
+                with self._of_root(root_id):
+                    inventory = scout.scan(self.catalog, root_id, accept_deletions=accept_deletions)
+                    tagged = tagger.tag_dirty(self.catalog, root_id, progress=report)
                 if tagged.jobs:
                     self.on_jobs()
                 with self._lock:
                     if not self._running[root_id].is_stale:
+                        # Whoever asks from here on starts a scan of their own.
+                        del self._running[root_id]
                         return Scanned(inventory, tagged)
-        except CasparianError:
+        except BaseException:
             logger.warning("scan failed", extra={"root": root_id}, exc_info=True)
+            with self._lock:
+                del self._running[root_id]
             raise

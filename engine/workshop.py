@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sys
@@ -24,6 +25,8 @@ def main() -> None:
     prepare_run_folder(home)
     set_up(sys.stderr)
     os.umask(0o022)  # guests that changed users read environments and lake; the home is private
+    lock = home.worker_lock.open("ab")
+    fcntl.flock(lock, fcntl.LOCK_SH)  # until this process ends: no engine sweeps meanwhile
     try:
         anyio.run(work, home, settings, f"local-{os.getpid()}")
     except CasparianError as error:

@@ -46,6 +46,8 @@ def serve(roots: list[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     anyio.run(mcp.run_stdio_async)
+    sys.stdout.flush()
+    _leave(0, None)  # a call that still waits for the engine must not keep the process
 
 
 def _leave(_number: int, _frame: object) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ApprovalError, ConfigError, NotFound
-from engine import publisher, reprocess, tagger
+from engine import publisher, reprocess
 from engine.control import Caller
 from engine.house import House
 from engine.messages import Deploy
@@ -281,7 +281,7 @@ def _deploy(
     tag = (proposal.manifest.subscriptions or proposal.manifest.topics)[0]
     rules = [Rule(proposal.manifest.pattern, tag)]
     for root_id in proposal.roots:
-        tagger.tag_dirty(house.catalog, root_id, extra_rules=rules)
+        house.scanner.tag(root_id, rules)
     with house.catalog.reading() as session:
         row = session.get_one(Draft, proposal.draft)
         files = {name: str(text) for name, text in row.files.items()}

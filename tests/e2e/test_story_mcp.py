@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,37 @@ def test_the_tool_surface_is_the_committed_one_and_within_its_token_budget(
     without = [{k: v for k, v in tool.items() if k != "outputSchema"} for tool in tools]
     assert len(json.dumps(without)) / 4 <= 4000
     assert len(json.dumps(tools)) / 4 <= 9000
+
+
+@pytest.mark.parametrize("how", ["end of stdin", "SIGTERM", "SIGINT"])
+def test_the_server_ends_at_once_and_says_nothing_but_json_on_stdout(
+    house: House, data: Path, how: str
+) -> None:
+    parameters = server(house, data)
+    process = subprocess.Popen(
+        [parameters.command, *parameters.args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=parameters.env,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    hello = {
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2024-11-05", "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        },
+    }  # fmt: skip
+    process.stdin.write(json.dumps(hello).encode() + b"\n")
+    process.stdin.flush()
+    answer = json.loads(process.stdout.readline())
+    assert answer["result"]["protocolVersion"] == "2024-11-05"
+
+    if how != "end of stdin":
+        process.send_signal(getattr(signal, how))
+    rest, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert rest == b""
 
 
 def test_environment_fixture_is_real(arrow_environment: Environment) -> None:

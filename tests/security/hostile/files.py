@@ -296,6 +296,7 @@ def read_the_secret_from_the_environment(facts):
 
 def find_an_environment_that_was_inherited(facts):
     known = {"LANG", "PATH", "TZ", "HOME", "TMPDIR", "PWD", "LC_CTYPE", "POLARS_MAX_THREADS"}
+    known.add("LD_BIND_NOW")
     found = [k for k in os.environ if k not in known and not k.endswith(("_CONF", "_THREADS"))]
     if not found:
         raise OSError("nothing")
