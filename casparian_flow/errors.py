@@ -19,6 +19,7 @@ CasparianError
 ├── SandboxError         no wall could be built
 ├── EnvironmentFailed    an environment could not be built
 ├── SourceError          the file is gone, unreadable or no longer the one that was hashed
+│   └── SourceTooLarge   no snapshot of it may be taken
 ├── SinkError            an output could not be written or promoted
 ├── CatalogError         the catalog is not the one this version expects
 ├── ProtocolError        bytes on a wire that the protocol does not allow
@@ -53,6 +54,7 @@ __all__ = [
     "SignatureMismatch",
     "SinkError",
     "SourceError",
+    "SourceTooLarge",
     "error_from_code",
 ]
 
@@ -203,6 +205,13 @@ class SourceError(CasparianError):
 
     code = "SOURCE_CHANGED"
     hint = "Scan again: `casparian scan DIR`."
+
+
+class SourceTooLarge(SourceError):
+    """No snapshot of it may be taken."""
+
+    code = "SOURCE_TOO_LARGE"
+    hint = "Raise `snapshot_limit_mb` in config.toml."
 
 
 class SinkError(CasparianError):

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
 from engine import queue
-from engine.architect import Gate, artifact_of
+from engine.architect import Gate, artifact_of, contract_digest
 from engine.database import Catalog
-from engine.messages import Dispatch, ErrorBody, JobOrder, JobResult, PrepareEnv
+from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, PrepareEnv
 from engine.models import (
     FileLocation,
     JobStatus,
@@ -125,6 +125,9 @@ def _refusal(manifest: PluginManifest, lockfile: bytes, gate: Gate) -> ErrorBody
         )
     except CasparianError as error:
         return ErrorBody(code=error.code, message=error.message, hint=error.hint)
+    if admission.statement.contract_digest != contract_digest(manifest.contract):
+        what = f"the contract of {manifest.name}@{manifest.version} is not the one that was signed"
+        return ErrorBody(code="SIGNATURE_MISMATCH", message=what, hint="Publish the plugin again.")
     stated = (admission.statement.plugin, admission.statement.version)
     if stated != (manifest.name, manifest.version) or manifest.status is not PluginStatus.ACTIVE:
         what = f"{manifest.name}@{manifest.version} is {manifest.status.value}, signed as {stated}"
@@ -195,6 +198,8 @@ def _conclusion(
         log=result.log,
         receipt=result.receipt,
         not_before=not_before,
+        # A job that shared a child with a cancelled one runs again by itself, at no cost to it.
+        alone=error is not None and error.code == CANCELLED,
     )
 
 

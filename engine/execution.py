@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from casparian_flow.errors import CasparianError, GuestError, PluginError, SinkError, SourceError
+from casparian_flow.errors import (
+    CasparianError,
+    GuestError,
+    PluginError,
+    SinkError,
+    SourceError,
+    SourceTooLarge,
+)
 from engine import contracts, snapshot
 from engine.bridge import (
     BatchOrder,
@@ -29,7 +36,7 @@ from engine.bridge import (
     run_batch,
 )
 from engine.guests import WarmParent
-from engine.messages import Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
+from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
 from engine.sinks import lake as lakes
 from engine.sinks.interface import JobIdentity, Promotion
 from engine.sinks.opening import open_delivery
@@ -88,7 +95,7 @@ def run_dispatch(
         _run_halving(_Run(bench, dispatch, files, parent, cancelled), ready)
     finally:
         _release(pending)
-    return [attempt.result or _failed(attempt, GuestError("cancelled")) for attempt in attempts]
+    return [attempt.result or _failed(attempt, _cancelled()) for attempt in attempts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,8 @@ def _take(bench: Bench, parent: WarmParent, attempt: _Attempt) -> None:
             size_limit=bench.snapshot_limit,
             folder=parent.inputs,
         )
+    except SourceTooLarge as error:
+        attempt.result = _result(attempt, "failed", error=error)
     except SourceError as error:
         attempt.result = _result(attempt, "superseded", error=error)
     except OSError as error:
@@ -196,7 +205,7 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
     with contextlib.closing(run_batch(run.parent, order, log)) as events:
         for event in events:
             if run.cancelled.is_set():
-                raise GuestError("cancelled")
+                raise _cancelled()
             match event:
                 case Opened(index):
                     current = attempts[index]
@@ -305,6 +314,12 @@ def _conclude(
 
 def _uris(dispatch: Dispatch) -> Iterator[str]:
     yield from sorted({uri for uris in dispatch.sinks.values() for uri in uris})
+
+
+def _cancelled() -> GuestError:
+    error = GuestError("its child was ended because a job of the batch was cancelled")
+    error.code = CANCELLED
+    return error
 
 
 _FINAL = (PluginError,)

@@ -115,6 +115,10 @@ class OutputBody(Body):
     size: int
 
 
+CANCELLED = "CANCELLED"
+"""Error code of a job whose child was ended because one of its batch was cancelled."""
+
+
 class JobResult(Body):
     """How one job ended."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
@@ -36,7 +36,7 @@ _NEXT: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.FAILED: frozenset({JobStatus.WAITING}),
     JobStatus.CANCELLED: frozenset({JobStatus.WAITING}),
     JobStatus.DONE: frozenset(),
-    JobStatus.SUPERSEDED: frozenset(),
+    JobStatus.SUPERSEDED: frozenset({JobStatus.WAITING}),  # its file is the hashed one after all
 }
 
 _MAX_BATCH_BYTES = 8 << 20
@@ -297,8 +297,30 @@ def running(session: Session) -> list[tuple[int, int]]:
 
 
 def retry(session: Session, job_ids: Sequence[int]) -> list[int]:
-    """Queue failed or cancelled jobs again; return those that were."""
-    return _bulk_move(session, job_ids, JobStatus.WAITING)
+    """Queue failed or cancelled jobs of granted folders again; return those that were."""
+    readable = session.scalars(
+        select(ProcessingJob.id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(ProcessingJob.id.in_(job_ids), SourceRoot.removed.is_(None))
+    ).all()
+    return _bulk_move(session, readable, JobStatus.WAITING)
+
+
+def revive(session: Session, version_ids: Sequence[int]) -> int:
+    """Queue superseded jobs of active plugins again whose file turned out to be the hashed one."""
+    jobs = session.scalars(
+        select(ProcessingJob)
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .where(
+            ProcessingJob.file_version_id.in_(version_ids),
+            ProcessingJob.status == JobStatus.SUPERSEDED,
+            PluginManifest.status == PluginStatus.ACTIVE,
+        )
+    ).all()
+    for job in jobs:
+        _move(job, JobStatus.WAITING)
+    return len(jobs)
 
 
 def cancel(session: Session, job_ids: Sequence[int]) -> list[int]:
@@ -358,42 +380,4 @@ def is_idle(session: Session) -> bool:
     return (
         session.scalar(select(ProcessingJob.id).where(ProcessingJob.status.in_(busy)).limit(1))
         is None
-    )
-
-
-def current_outputs(topic: str) -> Select[int, str, int]:
-    """Outputs (job, path, rows) in the current view of a topic.
-
-    Per location the newest version with a finished job, and of that the newest plugin version and
-    generation; locations whose root drops deleted files are left out once they are gone.
-    """
-    newest = (
-        select(
-            ProcessingJob.id.label("job_id"),
-            func.row_number()
-            .over(
-                partition_by=(ProcessingJob.location_id, PluginManifest.name),
-                order_by=(
-                    ProcessingJob.file_version_id.desc(),
-                    PluginManifest.version.desc(),
-                    ProcessingJob.generation.desc(),
-                ),
-            )
-            .label("rank"),
-        )
-        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
-        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
-        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
-        .where(
-            ProcessingJob.status == JobStatus.DONE,
-            PluginManifest.status != PluginStatus.STAGING,
-            ~and_(FileLocation.state == "DELETED", SourceRoot.on_delete == "DROP"),
-        )
-        .subquery()
-    )
-    return (
-        select(JobOutput.job_id, JobOutput.path, JobOutput.rows)
-        .join(newest, newest.c.job_id == JobOutput.job_id)
-        .where(newest.c.rank == 1, JobOutput.topic == topic)
-        .order_by(JobOutput.job_id, JobOutput.id)
     )

@@ -65,7 +65,10 @@ def _history(session: Session, plugin: str) -> tuple[set[int], set[int]]:
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
         .where(PluginManifest.name == plugin)
     ).all()
-    taken = {row.file_version_id for row in rows if row.status is not JobStatus.SUPERSEDED}
+    # What only waits or runs is not processed: an upgrade supersedes it and takes it on itself.
+    taken = {
+        row.file_version_id for row in rows if row.status in (JobStatus.DONE, JobStatus.FAILED)
+    }
     troubled = {
         row.file_version_id
         for row in rows

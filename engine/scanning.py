@@ -60,10 +60,12 @@ class Scanner:
             self._running[root_id] = entry
             return entry.future
 
-    def tag(self, root_id: int, extra_rules: Sequence[Rule]) -> tagger.Tagged:
+    def tag(self, root_id: int, extra_rules: Sequence[Rule], *, plugin: str) -> tagger.Tagged:
         """Hash what a plugin about to be deployed will read; waits for a scan of the root."""
         with self._of_root(root_id):
-            return tagger.tag_dirty(self.catalog, root_id, extra_rules=extra_rules)
+            return tagger.tag_dirty(
+                self.catalog, root_id, extra_rules=extra_rules, but_not_for=plugin
+            )
 
     def _of_root(self, root_id: int) -> threading.Lock:
         """One pass at a time over one root: two would make two versions of one content."""

@@ -37,6 +37,7 @@ from engine.protocol import Frame, FrameDecoder, Opcode
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
+_LOOK_AGAIN_S, _AFTER_FAILURE_S = 5.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,13 @@ class Sentinel:
                     chunk = await stream.receive(_READ_BYTES)
                     for frame in decoder.feed(chunk):
                         worker = await self._take(frame, stream, worker)
-            except (anyio.EndOfStream, anyio.BrokenResourceError):
+            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass
             except ProtocolError as error:
                 logger.warning("connection closed", extra={"error": error.message})
                 await stream.send(pack_error(error.code, error.message, error.hint))
+            except Exception:  # a full disk must not take the engine down
+                logger.exception("a connection failed in the Sentinel itself")
             finally:
                 if worker is not None:
                     with anyio.CancelScope(shield=True):
@@ -164,15 +167,23 @@ class Sentinel:
     async def _dispatch_forever(self) -> None:
         while True:
             self._wake = anyio.Event()
-            delay = 5.0
-            for worker in list(self.workers.values()):
-                while worker.credit > 0 and await self._give(worker):
-                    pass
-            due = await anyio.to_thread.run_sync(partial(dispatching.next_due, self.catalog))
-            if due is not None:
-                delay = min(delay, max(0.05, (due - datetime.now(UTC)).total_seconds()))
+            try:
+                delay = await self._dispatch_once()
+            except Exception:  # a full disk, an unreadable key: said, and tried again
+                logger.exception("work could not be given out")
+                delay = _AFTER_FAILURE_S
             with anyio.move_on_after(delay):
                 await self._wake.wait()
+
+    async def _dispatch_once(self) -> float:
+        """Fill every free slot; return the seconds until the next look."""
+        for worker in list(self.workers.values()):
+            while worker.credit > 0 and await self._give(worker):
+                pass
+        due = await anyio.to_thread.run_sync(partial(dispatching.next_due, self.catalog))
+        if due is None:
+            return _LOOK_AGAIN_S
+        return min(_LOOK_AGAIN_S, max(0.05, (due - datetime.now(UTC)).total_seconds()))
 
     async def _give(self, worker: _Worker) -> bool:
         """Hand one batch to a worker; False if nothing waits."""
@@ -185,6 +196,10 @@ class Sentinel:
         )
         assignment = await anyio.to_thread.run_sync(claim)
         if assignment is None:
+            return False
+        if self.workers.get(worker.facts.worker) is not worker:  # lost while the batch was claimed
+            held = [(order.job_id, order.attempt) for order in assignment.dispatch.jobs]
+            await anyio.to_thread.run_sync(partial(dispatching.give_back, self.catalog, held))
             return False
         worker.credit -= 1
         worker.held |= {order.job_id: order.attempt for order in assignment.dispatch.jobs}
@@ -265,7 +280,10 @@ class Sentinel:
             return
         held = list(worker.held.items())
         worker.held.clear()
-        await anyio.to_thread.run_sync(partial(dispatching.give_back, self.catalog, held))
+        try:
+            await anyio.to_thread.run_sync(partial(dispatching.give_back, self.catalog, held))
+        except Exception:  # the next start gives them back
+            logger.exception("jobs of a lost worker could not be given back")
         logger.info("worker gone", extra={"worker": worker.facts.worker, "jobs": len(held)})
         self.wake()
 

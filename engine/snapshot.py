@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from casparian_flow.errors import SourceError
+from casparian_flow.errors import SourceError, SourceTooLarge
 
 _CHUNK = 1 << 20
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8  # seal, shrink, grow, write
@@ -88,9 +88,8 @@ def take(path: bytes, sha256: str, *, memory_limit: int, size_limit: int, folder
     try:
         size = os.fstat(source).st_size
         if size > size_limit:
-            raise SourceError(
-                f"{os.fsdecode(path)} has {size} bytes, the snapshot limit is {size_limit}",
-                hint="Raise `snapshot_limit_mb` in config.toml.",
+            raise SourceTooLarge(
+                f"{os.fsdecode(path)} has {size} bytes, the snapshot limit is {size_limit}"
             )
         if size <= memory_limit:
             return Snapshot(_into_memory(source, path, sha256), None)

@@ -68,12 +68,14 @@ def tag_dirty(
     root_id: int,
     *,
     extra_rules: Sequence[Rule] = (),
+    but_not_for: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tagged:
     """Process every dirty file of a root that matches a rule; files no rule wants stay unread.
 
     `extra_rules` are those of a plugin about to be deployed: its files get their versions first,
-    so that the deployment itself only writes to the catalog.
+    so that the deployment itself only writes to the catalog. No job is queued for the plugin
+    `but_not_for`: its new version, not the old one, is to read them.
     """
     with catalog.reading() as session:
         root = session.get_one(SourceRoot, root_id).path
@@ -92,7 +94,7 @@ def tag_dirty(
     for start in range(0, len(wanted), _CHUNK):
         chunk = [_hash(root, one, path) for one, path in wanted[start : start + _CHUNK]]
         with catalog.writing() as session:
-            step = _record(session, matcher, chunk)
+            step = _record(session, matcher, chunk, but_not_for)
         totals = [a + b for a, b in zip(totals, step, strict=True)]
         if progress is not None:
             progress(min(start + _CHUNK, len(wanted)), len(wanted))
@@ -131,9 +133,11 @@ def _hash(root: bytes, location_id: int, path: bytes) -> _Hashed:
     return _Hashed(location_id, path, found, None, is_racy=now - found.mtime_ns < _RACY_NS)
 
 
-def _record(session: Session, matcher: Matcher, chunk: Sequence[_Hashed]) -> tuple[int, ...]:
+def _record(
+    session: Session, matcher: Matcher, chunk: Sequence[_Hashed], but_not_for: str | None
+) -> tuple[int, ...]:
     now = datetime.now(UTC)
-    plugins = subscribers(session)
+    plugins = [one for one in subscribers(session) if one.name != but_not_for]
     locations = {
         row.id: row
         for row in session.scalars(
@@ -149,6 +153,7 @@ def _record(session: Session, matcher: Matcher, chunk: Sequence[_Hashed]) -> tup
         )
     }
     fresh: list[FileVersion] = []
+    same: list[int] = []
     unreadable = 0
     for one in chunk:
         location = locations[one.location_id]
@@ -159,6 +164,7 @@ def _record(session: Session, matcher: Matcher, chunk: Sequence[_Hashed]) -> tup
         location.state, location.problem = LocationState.PRESENT, None
         location.dirty = one.is_racy
         if current.get(location.version_id or 0) == one.digest.sha256:
+            same.append(location.version_id or 0)
             continue
         fresh.append(
             FileVersion(
@@ -174,7 +180,7 @@ def _record(session: Session, matcher: Matcher, chunk: Sequence[_Hashed]) -> tup
     session.flush()
     for version in fresh:
         locations[version.location_id].version_id = version.id
-    jobs = queue.enqueue(session, _jobs_for(fresh, plugins), now=now)
+    jobs = queue.enqueue(session, _jobs_for(fresh, plugins), now=now) + queue.revive(session, same)
     return (len(chunk) - unreadable, len(fresh), jobs, unreadable)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from mcp_types import CallToolResult, TextContent
 from casparian_flow.errors import CasparianError
 from engine.control import Caller, Client, Progress, default_start_command
 from engine.home import DEFAULT_ROOT, prepare
+
+logger = logging.getLogger(__name__)
 
 _MOST_WAIT_S = 25.0
 
@@ -46,7 +49,10 @@ class Door:
                 person = getpass.getuser()
                 operator = Client(home, Caller("cli", person), self.start_command)
                 for root in self.roots:  # the operator named them when starting this server
-                    operator.call("grant", {"path": root})
+                    try:
+                        operator.call("grant", {"path": root})
+                    except CasparianError as error:  # one lost disk must not silence every tool
+                        logger.warning("%s is not granted: %s", root, error.message)
                 self._client = Client(home, Caller("mcp", person), self.start_command)
             return self._client
 

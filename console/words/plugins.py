@@ -164,6 +164,9 @@ def approve(
         showing.table(("approval", "what"), rows)
         return exits.OK
     found = parts(ask("approvals", {"approval": approval}), "approvals")[0]
+    if found["status"] == "stale" and not no:
+        showing.say(str(found["summary"]))
+        return exits.NOT_ALLOWED
     if not yes and not as_json:
         show_approval(found)
     wanted = yes or no or (sys.stdin.isatty() and typer.confirm("Approve?", default=False))

@@ -59,6 +59,11 @@ def _settle(
                 f"approval-{row.id} is {row.status.value.lower()} already",
                 hint="Publish again to ask anew.",
             )
+        if yes and session.get_one(Draft, row.draft_id).digest != row.digest:
+            raise ApprovalError(
+                f"{row.draft_id} has changed since approval-{row.id} was asked for",
+                hint=f"Look at it again: `casparian validate {row.draft_id}`, then publish anew.",
+            )
         if caller.door == "mcp" and house.settings.approval == "person":
             raise ApprovalError("this installation wants every approval out of band")
         decide(session, row, caller, yes=yes, how=how)
@@ -108,14 +113,14 @@ def approvals(
 
 def _detail(session: Session, row: Approval) -> ApprovalDetail:
     draft = session.get_one(Draft, row.draft_id)
+    if draft.digest != row.digest and row.status is ApprovalStatus.WAITING:
+        return _stale(draft, row)
     report = draft.report or {}
     validation = report.get("validation")
     checked = Validation.model_validate(validation) if validation else None
-    changed = "" if draft.digest == row.digest else " The draft has changed since."
     findings: list[FindingPart] = checked.findings if checked else []
     return ApprovalDetail(
-        summary=f"{draft.name}@{row.version} from {row.draft_id}: {row.status.value.lower()}."
-        + changed,
+        summary=f"{draft.name}@{row.version} from {row.draft_id}: {row.status.value.lower()}.",
         id=f"approval-{row.id}",
         status=row.status.value.lower(),
         draft=row.draft_id,
@@ -128,6 +133,25 @@ def _detail(session: Session, row: Approval) -> ApprovalDetail:
         findings=findings,
         validation=checked,
         dependencies=draft.dependencies,
+    )
+
+
+def _stale(draft: Draft, row: Approval) -> ApprovalDetail:
+    """Nothing of a draft that is no longer the one to be approved: it must not lend its face."""
+    return ApprovalDetail(
+        summary=f"{row.draft_id} has changed since this was asked for; publish it again.",
+        id=f"approval-{row.id}",
+        status="stale",
+        draft=row.draft_id,
+        plugin=draft.name,
+        version=row.version,
+        digest=row.digest,
+        reprocess=row.reprocess,
+        effects=Effects.model_validate(row.effects["shown"]),
+        source={},
+        findings=[],
+        validation=None,
+        dependencies=[],
     )
 
 

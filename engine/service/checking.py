@@ -105,9 +105,9 @@ def _no_lost_work(_house: House, session: Session) -> list[str]:
     taken = {
         (version, name)
         for version, name in session.execute(
-            select(ProcessingJob.file_version_id, PluginManifest.name).join(
-                PluginManifest, PluginManifest.id == ProcessingJob.manifest_id
-            )
+            select(ProcessingJob.file_version_id, PluginManifest.name)
+            .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+            .where(ProcessingJob.status != JobStatus.SUPERSEDED)
         )
     }
     deployed = {

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ConfigError, NotFound
-from engine import answers, queue, reprocess
+from engine import answers, reprocess, views
 from engine.contracts import schema_for
 from engine.control import Caller
 from engine.house import House
@@ -81,13 +81,13 @@ def topics(session: Session) -> list[str]:
 
 def describe(session: Session, topic: str) -> Dataset:
     """One topic: columns, counts, completeness."""
-    current = session.execute(queue.current_outputs(topic)).all()
+    current = session.execute(views.current_outputs(topic)).all()
     history = session.scalar(
         select(func.coalesce(func.sum(JobOutput.rows), 0)).where(JobOutput.topic == topic)
     )
     feeding = _feeding(session, topic)
     seen, states = _completeness(session, feeding)
-    aside = session.execute(queue.current_outputs(topic + QUARANTINE_SUFFIX)).all()
+    aside = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
     config = session.get(TopicConfig, topic)
     schema = topic_schema(session, topic)
     return Dataset(
@@ -296,5 +296,5 @@ def _files(house: House, session: Session, stored: str, *, is_history: bool) -> 
     if is_history:
         paths = session.scalars(select(JobOutput.path).where(JobOutput.topic == stored)).all()
     else:
-        paths = [row.path for row in session.execute(queue.current_outputs(stored))]
+        paths = [row.path for row in session.execute(views.current_outputs(stored))]
     return tuple(str(house.home.lake / path) for path in paths)

@@ -15,6 +15,7 @@ from casparian_flow.errors import (
     AdmissionError,
     ConfigError,
     NotFound,
+    NotGranted,
 )
 from engine import publisher, reprocess
 from engine.control import Caller
@@ -47,7 +48,7 @@ def preview_file(
     columns = [Column(**asdict(column)) for column in profile.columns]
     unsure = [column.name for column in columns if column.ambiguity]
     what = f"{profile.format}, {sentence(len(columns), 'column')}"
-    summary = f"{what}." + (f" Not certain: {', '.join(unsure[:5])}." if unsure else "")
+    summary = f"{what}." + (f" {sentence(len(unsure), 'column')} not certain." if unsure else "")
     return Preview(
         summary=summary,
         file=shown,
@@ -96,6 +97,7 @@ def draft_plugin(
     _check_sinks(caller, sinks or [])
     with house.catalog.reading() as session:
         known = known_draft(session, draft)
+        known_name = known.name if known else None
         samples = _samples(session, files, pattern) or (known.samples if known else [])
         if not samples:
             raise NotFound(
@@ -112,7 +114,7 @@ def draft_plugin(
         {name: text.encode() for name, text in made.files.items()}, entry="plugin.py"
     )
     manifest, trouble = manifest_or_finding(made.files["plugin.py"])
-    name = _plugin_name(known, manifest, topic, path)
+    name = _plugin_name(known_name, manifest, topic, path)
     with house.catalog.writing() as session:
         row = _store(session, draft, name, samples, made, lockfile)
         row.sinks = sinks if sinks is not None else row.sinks or []
@@ -178,7 +180,13 @@ def _samples(session: Session, files: list[str] | None, pattern: str | None) -> 
 def location_of(session: Session, location_id: int) -> tuple[FileLocation, SourceRoot]:
     """A location and its root."""
     location = session.get_one(FileLocation, location_id)
-    return location, session.get_one(SourceRoot, location.root_id)
+    root = session.get_one(SourceRoot, location.root_id)
+    if root.removed is not None:
+        raise NotGranted(
+            f"{full_name(location, root)} is in a folder that a person took away",
+            hint="A person grants it again: `casparian init DIR`.",
+        )
+    return location, root
 
 
 def _given(
@@ -256,10 +264,10 @@ def manifest_or_finding(source: str) -> tuple[Manifest | None, list[FindingPart]
 
 
 def _plugin_name(
-    known: Draft | None, manifest: Manifest | None, topic: str | None, path: bytes
+    known: str | None, manifest: Manifest | None, topic: str | None, path: bytes
 ) -> str:
     if known is not None:
-        return known.name
+        return known
     return (manifest.topics[0] if manifest else None) or topic or _topic_from(path)
 
 

@@ -52,9 +52,8 @@ def explain(house: House, _caller: Caller, *, subject: str) -> Explanation:
 
 
 def _told(subject: str, verdict: str, evidence: list[str], steps: list[str]) -> Explanation:
-    first = evidence[0] if evidence else ""
     return Explanation(
-        summary=f"{subject}: {verdict}. {first}".strip(),
+        summary=f"{subject}: {verdict}.",
         subject=subject,
         verdict=verdict,
         evidence=evidence,
@@ -78,10 +77,12 @@ def _job(session: Session, number: int) -> Explanation:
     ]
     if job.error_text:
         evidence.insert(0, f"{job.error_code or 'ERROR'}: {job.error_text}")
+    if job.error_hint:
+        evidence.append(f"Advice: {job.error_hint}")
     if job.log:
         evidence.append("Its log ends: " + display(job.log.strip()[-400:].encode()))
     steps = {
-        JobStatus.FAILED: [job.error_hint or "", f'retry_job(jobs=["{name}"])'],
+        JobStatus.FAILED: [f'retry_job(jobs=["{name}"])'],
         JobStatus.CANCELLED: [f'retry_job(jobs=["{name}"])'],
         JobStatus.WAITING: [f'get_jobs(jobs=["{name}"], wait_s=20)'],
         JobStatus.RUNNING: [f'get_jobs(jobs=["{name}"], wait_s=20)'],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from casparian_flow.errors import ConfigError, NotFound
+from casparian_flow.errors import ConfigError, NotFound, NotGranted
 from engine import audit, queue, reprocess
 from engine.control import Caller, Progress
 from engine.house import House
@@ -19,10 +19,11 @@ from engine.models import (
     PluginStatus,
     ProcessingJob,
     Reprocess,
+    RoutingRule,
     SourceRoot,
 )
 from engine.paths import absolute, display
-from engine.service.names import find_file, find_plugin, job_number, live_roots, sentence
+from engine.service.names import find_file, find_plugin, job_number, sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Job, JobError, Jobs, RunResult, States
 
@@ -239,11 +240,28 @@ def _none_open(house: House, query: Select[ProcessingJob], progress: Progress) -
 def _matches(
     session: Session, manifest: PluginManifest, files: list[str] | None, pattern: str | None
 ) -> list[reprocess.Match]:
+    """Files to run over, never beyond the folders and the pattern that a person approved."""
+    roots = session.scalars(
+        select(RoutingRule.root_id)
+        .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
+        .where(RoutingRule.plugin == manifest.name, SourceRoot.removed.is_(None))
+        .distinct()
+    ).all()
+    approved = reprocess.matching_files(session, str(manifest.manifest["pattern"]), roots)
     if files:
-        found = [find_file(session, name)[0] for name in files]
-        return [reprocess.Match(one.id, one.version_id, one.size) for one in found]
-    roots = [root.id for root in live_roots(session)]
-    return reprocess.matching_files(session, pattern or str(manifest.manifest["pattern"]), roots)
+        named = {find_file(session, name)[0].id for name in files}
+        beyond = named - {match.location_id for match in approved}
+        if beyond:
+            raise NotGranted(
+                f"{sentence(len(beyond), 'file')} of those named lies outside what"
+                f" {manifest.name}@{manifest.version} was approved to read",
+                hint="Publish a version whose samples and pattern cover it.",
+            )
+        return [match for match in approved if match.location_id in named]
+    if pattern:
+        narrowed = {one.location_id for one in reprocess.matching_files(session, pattern, roots)}
+        return [match for match in approved if match.location_id in narrowed]
+    return approved
 
 
 def _wanted(

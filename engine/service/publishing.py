@@ -208,7 +208,10 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
             hint=f"Versions only rise: leave the version out, or take {newest + 1}.",
         )
     locations = session.scalars(
-        select(FileLocation.root_id).where(FileLocation.id.in_(row.samples)).distinct()
+        select(FileLocation.root_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(FileLocation.id.in_(row.samples), SourceRoot.removed.is_(None))
+        .distinct()
     )
     return _Proposal(
         draft=draft,
@@ -281,7 +284,7 @@ def _deploy(
     tag = (proposal.manifest.subscriptions or proposal.manifest.topics)[0]
     rules = [Rule(proposal.manifest.pattern, tag)]
     for root_id in proposal.roots:
-        house.scanner.tag(root_id, rules)
+        house.scanner.tag(root_id, rules, plugin=proposal.name)
     with house.catalog.reading() as session:
         row = session.get_one(Draft, proposal.draft)
         files = {name: str(text) for name, text in row.files.items()}

@@ -30,6 +30,7 @@ from engine.service.names import containing_root, live_roots, resolve, sentence
 from engine.service.results import Done, ScanResult, Source, Sources
 from engine.waiting import result_within
 
+_OPEN = (JobStatus.WAITING, JobStatus.RUNNING)
 _NEVER = ("/", "/proc", "/sys", "/dev")
 
 
@@ -127,7 +128,7 @@ def remove_source(house: House, caller: Caller, *, path: str) -> Done:
         waiting = session.scalars(
             select(ProcessingJob.id)
             .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
-            .where(FileLocation.root_id == root.id, ProcessingJob.status == JobStatus.WAITING)
+            .where(FileLocation.root_id == root.id, ProcessingJob.status.in_(_OPEN))
         ).all()
         queue.cancel(session, waiting)
         for rule in session.scalars(select(RoutingRule).where(RoutingRule.root_id == root.id)):
@@ -141,9 +142,9 @@ def remove_source(house: House, caller: Caller, *, path: str) -> Done:
             now=datetime.now(UTC),
         )
         name = display(root.path)
+    house.abort(list(waiting))
     return Done(
-        summary=f"{name} is no longer read; its rows stay, {len(waiting)} waiting jobs are"
-        " cancelled.",
+        summary=f"{name} is no longer read; its rows stay, {len(waiting)} open jobs are cancelled.",
         next_steps=[f"casparian init {name}"],
     )
 

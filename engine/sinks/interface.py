@@ -34,6 +34,7 @@ class JobIdentity:
         parts = (
             self.installation,
             str(self.location_id),
+            str(self.file_version_id),
             self.sha256,
             self.artifact_hash,
             str(self.generation),

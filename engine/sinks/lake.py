@@ -81,7 +81,7 @@ class Staging:
         one = self.identity
         folder = self._lake / topic / f"{one.location_id // 1000:06d}"
         name = (
-            f"l{one.location_id}-{one.sha256[:12]}-{one.artifact_hash[:12]}"
+            f"l{one.location_id}-v{one.file_version_id}-{one.sha256[:12]}-{one.artifact_hash[:12]}"
             f"-g{one.generation}-a{one.attempt}.parquet"
         )
         return folder / name

@@ -1,0 +1,53 @@
+"""Say which outputs make up the current view of a topic."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, and_, func, select
+
+from engine.models import (
+    FileLocation,
+    JobOutput,
+    JobStatus,
+    PluginManifest,
+    PluginStatus,
+    ProcessingJob,
+    SourceRoot,
+)
+
+
+def current_outputs(topic: str) -> Select[int, str, int]:
+    """Outputs (job, path, rows) in the current view of a topic.
+
+    Per location the newest version with a finished job, and of that the newest plugin version and
+    generation; locations whose root drops deleted files are left out once they are gone.
+    """
+    newest = (
+        select(
+            ProcessingJob.id.label("job_id"),
+            func.row_number()
+            .over(
+                partition_by=(ProcessingJob.location_id, PluginManifest.name),
+                order_by=(
+                    ProcessingJob.file_version_id.desc(),
+                    PluginManifest.version.desc(),
+                    ProcessingJob.generation.desc(),
+                ),
+            )
+            .label("rank"),
+        )
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(
+            ProcessingJob.status == JobStatus.DONE,
+            PluginManifest.status != PluginStatus.STAGING,
+            ~and_(FileLocation.state == "DELETED", SourceRoot.on_delete == "DROP"),
+        )
+        .subquery()
+    )
+    return (
+        select(JobOutput.job_id, JobOutput.path, JobOutput.rows)
+        .join(newest, newest.c.job_id == JobOutput.job_id)
+        .where(newest.c.rank == 1, JobOutput.topic == topic)
+        .order_by(JobOutput.job_id, JobOutput.id)
+    )
