@@ -99,7 +99,8 @@ def _difference(found: pl.DataFrame, known: pl.DataFrame) -> _Difference:
     is_present = pl.col("state") == LocationState.PRESENT.value
     new = joined.filter(pl.col("id").is_null()).select(*SCHEMA)
     changed = joined.filter(pl.col("id").is_not_null() & ~(is_same & is_present))
-    gone = known.filter(is_present).join(found.select("path"), on="path", how="anti")
+    is_known = pl.col("state") != LocationState.DELETED.value
+    gone = known.filter(is_known).join(found.select("path"), on="path", how="anti")
     renamed = new.head(0).with_columns(pl.lit(None, pl.Int64).alias("id"))
     if gone.height and new.height:
         # A rename keeps inode, size and modification time; hashing confirms it later.

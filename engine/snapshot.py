@@ -36,6 +36,9 @@ class Snapshot:
 def open_regular(path: bytes) -> int:
     """Open a regular file for reading, never following a link or waiting on a FIFO.
 
+    Not in any folder of the path either: roots are granted by their real path, and whoever can
+    write below one could swap a folder for a link to somewhere else.
+
     Raises:
         SourceError: gone, unreadable, or not a regular file.
     """
@@ -46,7 +49,21 @@ def open_regular(path: bytes) -> int:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise SourceError(f"{os.fsdecode(path)} is not a regular file")
+    actual = _opened_path(fd)
+    if actual is not None and actual != os.path.normpath(path):
+        os.close(fd)
+        raise SourceError(
+            f"{os.fsdecode(path)} is reached through a link, which may lead out of what was granted"
+        )
     return fd
+
+
+def _opened_path(fd: int) -> bytes | None:
+    """Where an open file really lies, as the kernel knows it; None where it does not tell."""
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % fd)  # noqa: PTH115 - bytes
+    except OSError:
+        return None
 
 
 def digest(path: bytes) -> Digest:

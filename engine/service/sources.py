@@ -123,7 +123,13 @@ def describe_source(session: Session, root: SourceRoot) -> Source:
 def remove_source(house: House, caller: Caller, *, path: str) -> Done:
     """Stop reading a folder; what it gave stays, its waiting jobs do not run."""
     with house.catalog.writing() as session:
-        root = containing_root(session, resolve(path))
+        folder = resolve(path)
+        root = containing_root(session, folder)
+        if os.fsencode(folder) != root.path:
+            raise NotFound(
+                f"{folder} is not a granted folder itself, it lies in {display(root.path)}",
+                hint=f"Take that one away: `casparian sources --remove {display(root.path)}`.",
+            )
         root.removed, root.watched = datetime.now(UTC), False
         waiting = session.scalars(
             select(ProcessingJob.id)

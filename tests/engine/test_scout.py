@@ -197,3 +197,14 @@ def test_files_no_rule_wants_are_never_opened(catalog: Catalog, root: int, data:
 
     assert versions(catalog) == []
     assert (data / "secret.txt").stat().st_atime_ns == before
+
+
+def test_an_unreadable_file_that_vanished_is_deleted(
+    catalog: Catalog, root: int, data: Path
+) -> None:
+    (data / "a.csv").write_text("1")
+    scout.scan(catalog, root)
+    (data / "a.csv").unlink()
+    tagger.tag_dirty(catalog, root)
+
+    assert scout.scan(catalog, root).deleted == 1

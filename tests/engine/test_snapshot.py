@@ -81,3 +81,13 @@ def test_a_digest_is_sha256_of_the_bytes(source: Path) -> None:
     found = snapshot.digest(os.fsencode(source))
 
     assert (found.sha256, found.size) == (DIGEST, len(CONTENT))
+
+
+def test_a_folder_swapped_for_a_link_leads_nowhere(data: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.csv").write_bytes(CONTENT)
+    (data / "sub").symlink_to(elsewhere)
+
+    with pytest.raises(SourceError, match="through a link"):
+        snapshot.digest(os.fsencode(data / "sub" / "a.csv"))
