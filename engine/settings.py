@@ -57,8 +57,6 @@ class Settings(BaseSettings):
     read_only: bool = False
     allow_unconfined: bool = False
     """Run plugins without a wall where none can be built. Logged with every job."""
-    venvs_limit_mb: int = 20 << 10
-    """Space for environments, in MiB; the longest unused are evicted beyond it."""
 
     @classmethod
     def settings_customise_sources(

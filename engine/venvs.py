@@ -140,21 +140,6 @@ def _build(venvs: Path, place: Path, lockfile: bytes) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def evict(venvs: Path, *, limit_bytes: int, in_use: frozenset[str]) -> list[str]:
-    """Remove the longest unused environments until the rest fits; return their names."""
-    places = sorted((p for p in venvs.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    sizes = {p: sum(f.lstat().st_size for f in p.rglob("*") if f.is_file()) for p in places}
-    removed: list[str] = []
-    for place in places:
-        if sum(sizes.values()) <= limit_bytes:
-            break
-        if place.name not in in_use:
-            shutil.rmtree(place)
-            removed.append(place.name)
-            del sizes[place]
-    return removed
-
-
 _IMPORTED_LATE = {"pandas": ("pyarrow.pandas_compat",)}
 """What a library only imports when it is first used; a warm parent imports it once for all."""
 
