@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
 from engine import queue
-from engine.architect import Gate, artifact_of, contract_digest
+from engine.architect import Gate, artifact_of, contract_digest, sinks_digest
 from engine.database import Catalog
 from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, PrepareEnv
 from engine.models import (
@@ -79,6 +79,7 @@ def _assignment(session: Session, gate: Gate, jobs: Sequence[queue.ClaimedJob]) 
     sinks = {
         row.topic: list(row.sinks)
         for row in session.scalars(select(TopicConfig).where(TopicConfig.topic.in_(topics)))
+        if row.sinks
     }
     prepare = PrepareEnv(
         artifact_hash=manifest.artifact_hash,
@@ -98,7 +99,7 @@ def _assignment(session: Session, gate: Gate, jobs: Sequence[queue.ClaimedJob]) 
         sinks=sinks,
         jobs=[_order(job) for job in jobs],
     )
-    return Assignment(prepare, dispatch, _refusal(manifest, environment.lockfile, gate))
+    return Assignment(prepare, dispatch, _refusal(manifest, environment.lockfile, sinks, gate))
 
 
 def _order(job: queue.ClaimedJob) -> JobOrder:
@@ -114,7 +115,9 @@ def _order(job: queue.ClaimedJob) -> JobOrder:
     )
 
 
-def _refusal(manifest: PluginManifest, lockfile: bytes, gate: Gate) -> ErrorBody | None:
+def _refusal(
+    manifest: PluginManifest, lockfile: bytes, sinks: Mapping[str, object], gate: Gate
+) -> ErrorBody | None:
     """Verify the artifact as it now lies in the catalog, before every dispatch."""
     try:
         admission = verify_for_dispatch(
@@ -127,6 +130,9 @@ def _refusal(manifest: PluginManifest, lockfile: bytes, gate: Gate) -> ErrorBody
         return ErrorBody(code=error.code, message=error.message, hint=error.hint)
     if admission.statement.contract_digest != contract_digest(manifest.contract):
         what = f"the contract of {manifest.name}@{manifest.version} is not the one that was signed"
+        return ErrorBody(code="SIGNATURE_MISMATCH", message=what, hint="Publish the plugin again.")
+    if admission.statement.sinks_digest != sinks_digest(sinks):
+        what = f"the sinks of {manifest.name}@{manifest.version} are not those that were signed"
         return ErrorBody(code="SIGNATURE_MISMATCH", message=what, hint="Publish the plugin again.")
     stated = (admission.statement.plugin, admission.statement.version)
     if stated != (manifest.name, manifest.version) or manifest.status is not PluginStatus.ACTIVE:

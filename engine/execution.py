@@ -38,7 +38,7 @@ from engine.bridge import (
 from engine.guests import WarmParent
 from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
 from engine.sinks import lake as lakes
-from engine.sinks.interface import JobIdentity, Promotion
+from engine.sinks.interface import JobIdentity, Promotion, only_topics
 from engine.sinks.opening import open_delivery
 
 logger = logging.getLogger(__name__)
@@ -292,8 +292,8 @@ def _conclude(
 ) -> None:
     """Deliver what was promoted, then call the job done."""
     try:
-        for uri in _uris(dispatch):
-            open_delivery(uri).deliver(bench.lake, promotion)
+        for uri, topics in _deliveries(dispatch):
+            open_delivery(uri).deliver(bench.lake, only_topics(promotion, topics))
     except CasparianError as error:
         attempt.result = _failed(attempt, error)
         return
@@ -312,8 +312,10 @@ def _conclude(
     )
 
 
-def _uris(dispatch: Dispatch) -> Iterator[str]:
-    yield from sorted({uri for uris in dispatch.sinks.values() for uri in uris})
+def _deliveries(dispatch: Dispatch) -> Iterator[tuple[str, set[str]]]:
+    """Each sink once, with the topics that go there."""
+    for uri in sorted({uri for uris in dispatch.sinks.values() for uri in uris}):
+        yield uri, {topic for topic, uris in dispatch.sinks.items() if uri in uris}
 
 
 def _cancelled() -> GuestError:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -78,6 +78,14 @@ class Delivery(Protocol):
             SinkError: nothing was written.
         """
         ...
+
+
+def only_topics(promotion: Promotion, topics: Collection[str]) -> Promotion:
+    """The part of a promotion that belongs to some topics, their quarantine included."""
+    files = [
+        file for file in promotion.files if file.topic.removesuffix(QUARANTINE_SUFFIX) in topics
+    ]
+    return replace(promotion, files=tuple(files))
 
 
 def files_of(promotion: Promotion, *, quarantine: bool = False) -> Sequence[StagedFile]:

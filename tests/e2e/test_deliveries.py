@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from casparian_flow.errors import ConfigError
+from engine.sinks.interface import JobIdentity, Promotion, StagedFile, only_topics
 from tests.conftest import House
 
 
@@ -87,3 +88,14 @@ def test_an_agent_does_not_choose_a_sink(house: House, data: Path) -> None:
         house.agent.call(
             "draft_plugin", {"files": [str(data / "a.csv")], "sinks": ["sqlite:///tmp/x.db"]}
         )
+
+
+def test_a_sink_gets_the_topics_that_go_there_and_no_others() -> None:
+    identity = JobIdentity("i", 1, 1, 1, 1, 1, "p", "s", "plugin", 1, "a")
+    names = ("sales", "sales_quarantine", "secrets", "secrets_quarantine")
+    files = tuple(StagedFile(name, f"{name}.parquet", 1, 1, "d") for name in names)
+    promotion = Promotion(identity, files, 2, is_mine=True)
+
+    chosen = only_topics(promotion, {"sales"})
+
+    assert [file.topic for file in chosen.files] == ["sales", "sales_quarantine"]

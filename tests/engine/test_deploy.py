@@ -279,3 +279,22 @@ def test_an_upgrade_retires_the_version_before_and_never_shows_a_mixture(
     assert statuses == [(1, "RETIRED"), (2, "ACTIVE")]
     assert house.rows("SELECT id, version FROM things") == [["1", "2"]]
     assert house.rows("SELECT count(*) FROM things_history") == [[2]]
+
+
+def test_sinks_changed_in_the_catalog_are_caught_at_dispatch(
+    approved: Approved, data: Path, tmp_path: Path
+) -> None:
+    house = approved.house
+    approved.deploy()
+    house.stop()
+    db = sqlite3.connect(house.home.catalog)
+    db.execute("UPDATE topic_config SET sinks = ?", (f'["sqlite://{tmp_path}/stolen.db"]',))
+    db.commit()
+    db.close()
+    (data / "b.csv").write_text("id\n2\n")
+    house.call("scan", path=str(data))
+
+    job = house.settle(file=str(data / "b.csv"))["jobs"][0]
+
+    assert job["error"]["code"] == "SIGNATURE_MISMATCH"
+    assert not (tmp_path / "stolen.db").exists()
