@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +17,8 @@ from engine.messages import Deploy, Deployed
 from engine.models import (
     Approval,
     ApprovalStatus,
+    Contract,
+    Json,
     PluginConfig,
     PluginEnvironment,
     PluginManifest,
@@ -76,9 +79,10 @@ def deploy(catalog: Catalog, body: Deploy, gate: Gate, *, now: datetime) -> Depl
     4. A person approved exactly this digest and version, and the yes was not used before.
     5. The version is higher than every earlier one.
     6. No other plugin feeds one of its topics.
+    7. A topic that another plugin fed before is held to the contract it had.
 
     Raises:
-        AdmissionError: 1, 2, 3, 5 or 6 fail. ApprovalError: 4 fails.
+        AdmissionError: 1, 2, 3, 5, 6 or 7 fail. ApprovalError: 4 fails.
     """
     files = {name: text.encode() for name, text in body.files.items()}
     artifact = make_artifact(files, body.lockfile)
@@ -101,6 +105,7 @@ def deploy(catalog: Catalog, body: Deploy, gate: Gate, *, now: datetime) -> Depl
         earlier = _earlier(session, admission)
         _require_own_topics(session, admission)
         manifest = _write(session, body, admission, approval, now=now)
+        _agree(session, manifest, earlier, now=now)
         return _wire(session, admission, manifest, approval, earlier, now=now)
 
 
@@ -142,6 +147,30 @@ def _require_own_topics(session: Session, admission: Admission) -> None:
                 f"topic {topic} is fed by plugin {config.plugin}",
                 hint="Choose another topic name, or retire that plugin first.",
             )
+
+
+def _agree(
+    session: Session, manifest: PluginManifest, earlier: Sequence[PluginManifest], *, now: datetime
+) -> None:
+    """Write down what the person agreed to, where it differs from what was agreed before."""
+    for topic, value in manifest.contract.items():
+        terms = cast("Json", value)
+        known = session.scalar(
+            select(Contract).where(Contract.topic == topic).order_by(Contract.version.desc())
+        )
+        if known is not None and known.terms["columns"] == terms["columns"]:
+            continue
+        if known is not None and not any(topic in one.contract for one in earlier):
+            before = session.get_one(PluginManifest, known.manifest_id)
+            raise AdmissionError(
+                f"topic {topic} has a contract that {before.name}@{before.version} brought;"
+                f" {manifest.name} would give it other columns",
+                hint="Publish under another topic name, or with exactly those columns.",
+            )
+        version = 1 if known is None else known.version + 1
+        session.add(
+            Contract(topic=topic, version=version, terms=terms, manifest_id=manifest.id, agreed=now)
+        )
 
 
 def _write(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,16 +44,19 @@ class Caller:
     door: str
     """`cli`, `mcp` or `page`."""
     person: str
+    request: str = ""
+    """Names one call, however often it is sent: an engine that died may have done it already."""
 
 
 def request_line(method: str, params: Mapping[str, object], caller: Caller) -> bytes:
-    """One call as it travels."""
+    """One call as it travels; sent again, it keeps its `request`."""
     call = {
         "v": VERSION,
         "method": method,
         "params": params,
         "door": caller.door,
         "person": caller.person,
+        "request": uuid.uuid4().hex,
     }
     return json.dumps(call, separators=(",", ":")).encode() + b"\n"
 
@@ -73,7 +77,8 @@ def read_request(line: bytes) -> tuple[str, dict[str, object], Caller]:
     method, params = call.get("method"), call.get("params")
     if not isinstance(method, str) or not isinstance(params, dict):
         raise ProtocolError("a call without method or params")
-    caller = Caller(str(call.get("door"))[:20], str(call.get("person"))[:200])
+    door, person, request = (str(call.get(key, "")) for key in ("door", "person", "request"))
+    caller = Caller(door[:20], person[:200], request[:32])
     return method, cast("dict[str, object]", params), caller
 
 

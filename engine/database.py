@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +14,32 @@ from typing import Any
 import alembic.command
 import alembic.config
 import sqlalchemy
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import QueuePool
 
 from casparian_flow.errors import CatalogError
 from engine.models import Base, Installation
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def among(
+    column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None], ids: Collection[int]
+) -> ColumnElement[bool]:
+    """`column IN (ids)` with one parameter, however many ids: SQLite takes at most 32,766."""
+    values = func.json_each(json.dumps(list(ids))).table_valued("value")
+    return column.in_(select(values.c.value))
 
 
 class Catalog:

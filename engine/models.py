@@ -201,6 +201,22 @@ class TopicConfig(Base):
     created: Mapped[datetime]
 
 
+class Contract(Base):
+    """A version of the schema that a person agreed to for a topic."""
+
+    __tablename__ = "contract"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    """Rises with every change that was approved."""
+    terms: Mapped[Json]
+    """Columns with type and nullability, and the Arrow schema; see engine/contracts.py."""
+    manifest_id: Mapped[int] = mapped_column(ForeignKey("plugin_manifest.id"))
+    """The plugin version that brought it."""
+    agreed: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("topic", "version"),)
+
+
 class Publisher(Base):
     """Who deploys."""
 
@@ -269,10 +285,13 @@ class ProcessingJob(Base):
     log: Mapped[str | None] = mapped_column(Text)
     receipt: Mapped[Json | None]
     quarantined: Mapped[int] = mapped_column(default=0)
+    request: Mapped[str | None] = mapped_column(String(32))
+    """The call that queued it, so that a call sent twice queues once; NULL for the scout's."""
     created: Mapped[datetime]
     ended: Mapped[datetime | None]
 
     __table_args__ = (
+        Index("ix_job_request", "request", sqlite_where=text("request IS NOT NULL")),
         UniqueConstraint("file_version_id", "manifest_id", "generation"),
         Index("ix_job_status", "status", "manifest_id", "id"),
         Index("ix_job_claim", "status", text("priority DESC"), "id"),

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
+from engine.database import among
 from engine.models import (
     FileLocation,
     FileVersion,
@@ -68,6 +69,7 @@ class NewJob:
     manifest_id: int
     generation: int
     priority: int
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def enqueue(session: Session, jobs: Sequence[NewJob], *, now: datetime) -> int:
         for row in session.execute(
             select(
                 ProcessingJob.file_version_id, ProcessingJob.manifest_id, ProcessingJob.generation
-            ).where(ProcessingJob.file_version_id.in_(versions))
+            ).where(among(ProcessingJob.file_version_id, versions))
         )
     }
     rows = [
@@ -119,6 +121,7 @@ def enqueue(session: Session, jobs: Sequence[NewJob], *, now: datetime) -> int:
             "manifest_id": job.manifest_id,
             "generation": job.generation,
             "priority": job.priority,
+            "request": job.request,
             "status": JobStatus.WAITING,
             "created": now,
             "attempt": 0,
@@ -132,6 +135,14 @@ def enqueue(session: Session, jobs: Sequence[NewJob], *, now: datetime) -> int:
     if rows:
         session.execute(insert(ProcessingJob), rows)
     return len(rows)
+
+
+def queued_by(session: Session, request: str) -> list[int]:
+    """The jobs that one call queued."""
+    if not request:
+        return []
+    query = select(ProcessingJob.id).where(ProcessingJob.request == request)
+    return list(session.scalars(query))
 
 
 def claim_batch(
@@ -302,7 +313,7 @@ def retry(session: Session, job_ids: Sequence[int]) -> list[int]:
         select(ProcessingJob.id)
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
         .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
-        .where(ProcessingJob.id.in_(job_ids), SourceRoot.removed.is_(None))
+        .where(among(ProcessingJob.id, job_ids), SourceRoot.removed.is_(None))
     ).all()
     return _bulk_move(session, readable, JobStatus.WAITING)
 
@@ -313,7 +324,7 @@ def revive(session: Session, version_ids: Sequence[int]) -> int:
         select(ProcessingJob)
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
         .where(
-            ProcessingJob.file_version_id.in_(version_ids),
+            among(ProcessingJob.file_version_id, version_ids),
             ProcessingJob.status == JobStatus.SUPERSEDED,
             PluginManifest.status == PluginStatus.ACTIVE,
         )
@@ -343,7 +354,7 @@ def cancel_waiting_of(session: Session, manifest_ids: Sequence[int]) -> int:
 
 def _bulk_move(session: Session, job_ids: Sequence[int], target: JobStatus) -> list[int]:
     moved: list[int] = []
-    for job in session.scalars(select(ProcessingJob).where(ProcessingJob.id.in_(job_ids))):
+    for job in session.scalars(select(ProcessingJob).where(among(ProcessingJob.id, job_ids))):
         if target in _NEXT[job.status]:
             _move(job, target)
             job.failures, job.not_before = 0, None

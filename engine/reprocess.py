@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from engine.database import among
 from engine.models import (
     FileLocation,
     FileVersion,
@@ -82,7 +83,7 @@ def next_generation(session: Session, manifest_id: int, version_ids: Sequence[in
     newest = session.scalar(
         select(func.max(ProcessingJob.generation)).where(
             ProcessingJob.manifest_id == manifest_id,
-            ProcessingJob.file_version_id.in_(version_ids),
+            among(ProcessingJob.file_version_id, version_ids),
         )
     )
     return (newest or 0) + 1
@@ -90,5 +91,5 @@ def next_generation(session: Session, manifest_id: int, version_ids: Sequence[in
 
 def tag_versions(session: Session, version_ids: Sequence[int], tags: Sequence[str]) -> None:
     """Add tags to versions that were made before the rule came."""
-    for version in session.scalars(select(FileVersion).where(FileVersion.id.in_(version_ids))):
+    for version in session.scalars(select(FileVersion).where(among(FileVersion.id, version_ids))):
         version.tags = sorted({*version.tags, *tags})

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from casparian_flow.errors import SourceError
 from engine import queue, snapshot
-from engine.database import Catalog
+from engine.database import Catalog, among
 from engine.models import (
     FileLocation,
     FileVersion,
@@ -144,16 +144,14 @@ def _record(
             select(FileLocation).where(FileLocation.id.in_([one.location_id for one in chunk]))
         )
     }
+    newest = [row.version_id for row in locations.values() if row.version_id]
     current = {
-        row.id: row.sha256
-        for row in session.execute(
-            select(FileVersion.id, FileVersion.sha256).where(
-                FileVersion.id.in_([row.version_id for row in locations.values() if row.version_id])
-            )
-        )
+        row.id: row
+        for row in session.scalars(select(FileVersion).where(among(FileVersion.id, newest)))
     }
     fresh: list[FileVersion] = []
     same: list[int] = []
+    offered: list[tuple[FileVersion, set[str]]] = []
     unreadable = 0
     for one in chunk:
         location = locations[one.location_id]
@@ -163,8 +161,13 @@ def _record(
             continue
         location.state, location.problem = LocationState.PRESENT, None
         location.dirty = one.is_racy
-        if current.get(location.version_id or 0) == one.digest.sha256:
-            same.append(location.version_id or 0)
+        known = current.get(location.version_id or 0)
+        if known is not None and known.sha256 == one.digest.sha256:
+            same.append(known.id)
+            added = set(matcher.tags(one.path)).difference(known.tags)
+            if added:  # renamed into what another rule matches
+                known.tags = sorted({*known.tags, *added})
+                offered.append((known, added))
             continue
         fresh.append(
             FileVersion(
@@ -180,14 +183,19 @@ def _record(
     session.flush()
     for version in fresh:
         locations[version.location_id].version_id = version.id
-    jobs = queue.enqueue(session, _jobs_for(fresh, plugins), now=now) + queue.revive(session, same)
+    offered += [(version, set(version.tags)) for version in fresh]
+    jobs = queue.enqueue(session, _jobs_for(offered, plugins), now=now)
+    jobs += queue.revive(session, same)
     return (len(chunk) - unreadable, len(fresh), jobs, unreadable)
 
 
-def _jobs_for(versions: Sequence[FileVersion], plugins: Sequence[Subscriber]) -> list[queue.NewJob]:
+def _jobs_for(
+    offered: Sequence[tuple[FileVersion, set[str]]], plugins: Sequence[Subscriber]
+) -> list[queue.NewJob]:
+    """One job for each version and each plugin that subscribes to a tag it has just got."""
     return [
         queue.NewJob(version.id, version.location_id, plugin.manifest_id, 1, plugin.priority)
-        for version in versions
+        for version, tags in offered
         for plugin in plugins
-        if plugin.tags.intersection(version.tags)
+        if plugin.tags & tags
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ConfigError, NotFound, NotGranted
 from engine import audit, queue, reprocess
 from engine.control import Caller, Progress
+from engine.database import among
 from engine.house import House
 from engine.models import (
     FileLocation,
@@ -95,7 +96,7 @@ def _conditions(
     """The filter, over jobs and plugins alone: counting needs no other table."""
     found: list[ColumnElement[bool]] = []
     if jobs:
-        found.append(ProcessingJob.id.in_([job_number(name) for name in jobs]))
+        found.append(among(ProcessingJob.id, [job_number(name) for name in jobs]))
     if state:
         found.append(ProcessingJob.status == _status(state))
     if since:
@@ -140,8 +141,8 @@ def _counts(session: Session, conditions: list[ColumnElement[bool]]) -> dict[str
 
 def _wait(
     house: House, conditions: list[ColumnElement[bool]], wait_s: float, progress: Progress
-) -> None:
-    """Until no job of the filter is open, or the time is over."""
+) -> bool:
+    """Until no job of the filter is open (True), or the time is over."""
 
     def ended() -> bool:
         with house.catalog.reading() as session:
@@ -151,7 +152,7 @@ def _wait(
         progress("running jobs", total - open_jobs, total)
         return not open_jobs
 
-    house.changes.wait_until(ended, wait_s)
+    return house.changes.wait_until(ended, wait_s)
 
 
 def _job(session: Session, row: _Row, include: list[str]) -> Job:
@@ -211,13 +212,13 @@ def run_job(
         wanted = _wanted(session, manifest, matches, choice, named=bool(files))
         if dry_run:
             return _plan(manifest, len(matches), len(wanted))
-        ids = _enqueue(session, manifest, wanted, caller)
+        ids = queue.queued_by(session, caller.request)
+        ids = ids or _enqueue(session, manifest, wanted, caller)
     house.wake()
     names = [f"job-{one}" for one in ids]
     ended = True
     if ids and wait_s > 0:
-        query = select(ProcessingJob).where(ProcessingJob.id.in_(ids))
-        ended = house.changes.wait_until(lambda: _none_open(house, query, progress), wait_s)
+        ended = _wait(house, [among(ProcessingJob.id, ids)], wait_s, progress)
     state = "nothing to do" if not ids else "done" if ended and wait_s > 0 else "running"
     return RunResult(
         summary=f"{sentence(len(ids), 'job')} of {manifest.name}@{manifest.version} queued over"
@@ -227,14 +228,6 @@ def run_job(
         state=state,
         next_steps=[f'get_jobs(plugin="{manifest.name}", wait_s=20)'] if ids else [],
     )
-
-
-def _none_open(house: House, query: Select[ProcessingJob], progress: Progress) -> bool:
-    with house.catalog.reading() as session:
-        states = [job.status for job in session.scalars(query)]
-    open_jobs = sum(status in _OPEN for status in states)
-    progress("running jobs", len(states) - open_jobs, len(states))
-    return not open_jobs
 
 
 def _matches(
@@ -303,7 +296,7 @@ def _enqueue(
     versions = [match.version_id for match in wanted if match.version_id is not None]
     generation = reprocess.next_generation(session, manifest.id, versions) if versions else 1
     jobs = [
-        queue.NewJob(version, match.location_id, manifest.id, generation, 0)
+        queue.NewJob(version, match.location_id, manifest.id, generation, 0, caller.request or None)
         for match, version in zip(wanted, versions, strict=True)
     ]
     queue.enqueue(session, jobs, now=now)
@@ -318,7 +311,7 @@ def _enqueue(
     query = select(ProcessingJob.id).where(
         ProcessingJob.manifest_id == manifest.id,
         ProcessingJob.generation == generation,
-        ProcessingJob.file_version_id.in_(versions),
+        among(ProcessingJob.file_version_id, versions),
     )
     return list(session.scalars(query))
 
@@ -362,7 +355,7 @@ def _audit(session: Session, caller: Caller, action: str, moved: list[int]) -> N
 
 
 def _require_known(session: Session, numbers: list[int]) -> None:
-    known = set(session.scalars(select(ProcessingJob.id).where(ProcessingJob.id.in_(numbers))))
+    known = set(session.scalars(select(ProcessingJob.id).where(among(ProcessingJob.id, numbers))))
     missing = [f"job-{one}" for one in numbers if one not in known]
     if missing:
         raise NotFound(f"no {', '.join(missing)}", hint="List jobs: `casparian jobs`.")
@@ -371,7 +364,7 @@ def _require_known(session: Session, numbers: list[int]) -> None:
 def _states(house: House, numbers: list[int], summary: str) -> States:
     with house.catalog.reading() as session:
         rows = session.execute(
-            select(ProcessingJob.id, ProcessingJob.status).where(ProcessingJob.id.in_(numbers))
+            select(ProcessingJob.id, ProcessingJob.status).where(among(ProcessingJob.id, numbers))
         )
         states = {f"job-{one}": status.value.lower() for one, status in rows}
     first = next(iter(states), None)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from casparian_flow.errors import ApprovalError, NotGranted
+from engine.control import Caller, request_line
 from tests.conftest import House
 
 SOURCE = """
@@ -135,3 +139,52 @@ def test_a_file_that_was_away_for_a_moment_is_still_processed(house: House, data
     house.call("scan", path=str(data))
 
     assert house.settle(jobs=[job["job"]])["counts"] == {"DONE": 1}
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_file_renamed_into_what_a_plugin_reads_is_read(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("id\n1\n")
+    (data / "b.csv").write_text("id\n2\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=source("*.csv"))
+    other = source("*.txt").replace("things", "others")
+    (data / "c.txt").write_text("id\n3\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "c.txt")], source=other)
+    house.settle()
+    before = house.call("get_jobs", plugin="things")["total"]
+
+    (data / "b.csv").rename(data / "b.txt")
+    house.call("scan", path=str(data))
+    house.settle()
+
+    assert house.rows("SELECT id FROM others ORDER BY id") == [["2"], ["3"]]
+    assert house.call("get_jobs", plugin="things")["total"] == before
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_call_that_is_sent_again_queues_once(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("id\n1\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=source("*.csv"))
+    house.settle()
+    params = {"plugin": "things", "files": [str(data / "a.csv")], "wait_s": 30}
+    line = request_line("run_job", params, Caller("cli", "t"))
+
+    first = send(house, line)
+    second = send(house, line)  # as after an engine that died before it answered
+
+    assert first["jobs"] == second["jobs"]
+    assert house.call("get_jobs", plugin="things")["total"] == 2
+
+
+def send(house: House, line: bytes) -> dict[str, Any]:
+    """The result of a call as it travels, without the client that would name it anew."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(house.home.engine_socket))
+        connection.sendall(line)
+        with connection.makefile("rb") as answers:
+            for answer in map(json.loads, answers):
+                if "result" in answer:
+                    return cast("dict[str, Any]", answer["result"])
+    raise AssertionError("no answer")

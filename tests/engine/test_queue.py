@@ -231,3 +231,14 @@ def test_no_order_of_events_gives_one_job_twice(tmp_path: Path) -> None:
     run_state_machine_as_test(
         QueueMachine, settings=settings(max_examples=15, stateful_step_count=15, deadline=None)
     )
+
+
+def test_more_jobs_than_sqlite_takes_parameters_are_moved_in_one_go(catalog: Catalog) -> None:
+    fill(catalog, 1)
+    far_more = range(1, 40_001)
+
+    with catalog.writing() as session:
+        assert queue.cancel(session, far_more) == [1]
+        assert queue.retry(session, far_more) == [1]
+        new = [queue.NewJob(1, 1, 1, generation, 0) for generation in far_more]
+        assert queue.enqueue(session, new, now=NOW) == 39_999

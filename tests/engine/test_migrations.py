@@ -1,0 +1,52 @@
+"""A catalog of an earlier release becomes one of this release with what it knew."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+from sqlalchemy import create_engine, select
+
+from engine import database
+from engine.database import open_catalog
+from engine.models import Contract
+
+
+def make_first_release(path: Path) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+    engine.dispose()
+
+
+def test_contracts_of_deployed_plugins_become_the_first_versions(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    make_first_release(path)
+    terms = [{"columns": [{"name": name}]} for name in ("old", "new")]
+    db = sqlite3.connect(path)
+    db.execute("INSERT INTO publisher (id, name, key_id, last_active) VALUES (1, 't', 'k', '2026')")
+    db.execute("INSERT INTO plugin_environment VALUES ('e', x'', '2026-01-01')")
+    for version, one in enumerate(terms, 1):
+        db.execute(
+            "INSERT INTO plugin_manifest (name, version, status, env_hash, artifact_hash, files,"
+            " manifest, contract, envelope, publisher_id, system_requirements, created)"
+            " VALUES ('p', ?, 'ACTIVE', 'e', 'a', '{}', '{}', ?, x'', 1, '{}',"
+            " '2026-01-01 00:00:00')",
+            (version, json.dumps({"things": one})),
+        )
+    db.commit()
+    db.close()
+
+    catalog = open_catalog(path)
+
+    with catalog.reading() as session:
+        found = session.scalars(select(Contract)).one()
+        assert (found.topic, found.version, found.manifest_id) == ("things", 1, 2)
+        assert found.terms == terms[1]
+    catalog.close()
