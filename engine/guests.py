@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +57,15 @@ class WarmParent:
         spool: Path,
         preload: tuple[str, ...],
         settings: GuestSettings,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start it and wait until it is confined and warm.
+        """Start it and wait until it is confined and warm; `on_close` runs at its end.
 
         Raises:
             SandboxError: it did not come up, or a layer of the promised wall is missing.
         """
         self.wall = wall
-        self._venv = venv
+        self._venv, self._on_close = venv, on_close
         self._folder = sandbox.private_folder(spool, "guest-")
         self.inputs = self._folder / "in"
         self.inputs.mkdir(mode=0o711)
@@ -213,4 +215,5 @@ class WarmParent:
         if reader is not None:
             reader.join(timeout=5)
         self._control.close()
+        self._on_close()
         shutil.rmtree(self._folder, ignore_errors=True)

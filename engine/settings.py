@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """Files up to this size, in MiB, are handed over in sealed memory, larger ones in the spool."""
     snapshot_limit_mb: int = 16 << 10
     """Files above this size, in MiB, are refused."""
+    venvs_mb: int = 20 << 10
+    """Environments beyond this size together, in MiB, leave, the longest unused first."""
     batch_files: int = 32
     """Small files of one plugin that share one child."""
     max_attempts: int = 3

@@ -63,13 +63,14 @@ def run(request: dict[str, object]) -> dict[str, object]:
     files = cast("dict[str, str]", request["files"])
     lockfile = bytes.fromhex(str(request["lockfile"]))
     wall = strongest_wall(allow_unconfined=settings.allow_unconfined)
-    place = venvs.ensure_environment(home.venvs, lockfile)
+    leased = venvs.lease(home.venvs, lockfile, keep_bytes=settings.venvs_mb << 20)
     parent = WarmParent(
         wall,
-        venv=place,
+        venv=leased.path,
         spool=home.spool,
         preload=venvs.modules_to_warm(files),
         settings=GuestSettings(settings.guest_memory_mb << 20, settings.scratch_mb << 20),
+        on_close=leased.close,
     )
     tally, log = _Tally(), Log()
     with contextlib.closing(parent):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -13,14 +14,17 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import uv
 
 from casparian_flow.errors import EnvironmentFailed, LockRefused
 from engine import sandbox
 from gatekeeper.manifest import imported_modules
+
+logger = logging.getLogger(__name__)
 
 PROJECT = "casparian-plugin"
 _BUILD_TIMEOUT_S = 900
@@ -101,11 +105,24 @@ def environment_key(env_hash: str) -> str:
     return f"{env_hash[:24]}-{python}-{sys.platform}-{platform.machine()}"
 
 
-def ensure_environment(venvs: Path, lockfile: bytes) -> Path:
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An environment that nobody evicts before it is closed."""
+
+    path: Path
+    _used: IO[bytes]
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._used.close()
+
+
+def lease(venvs: Path, lockfile: bytes, *, keep_bytes: int) -> Lease:
     """The environment of a lockfile, built now if it does not stand yet.
 
     Hash-checked wheels only, bytecode compiled, built in a temporary folder and renamed into
-    place: whoever sees it sees it whole.
+    place: whoever sees it sees it whole. After a build the longest unused ones leave until all
+    together fit `keep_bytes`; one that somebody leases stays, in whatever process.
 
     Raises:
         LockRefused: the lock would build code.
@@ -113,18 +130,73 @@ def ensure_environment(venvs: Path, lockfile: bytes) -> Path:
     """
     check_lock(lockfile)
     place = venvs / environment_key(hashlib.sha256(lockfile).hexdigest())
-    with _only_builder(venvs, place.name):
-        if not place.exists():
-            _build(venvs, place, lockfile)
-        os.utime(place)
-    return place
+    with _locked(venvs / f".{place.name}.lock"):
+        used = _mark_of(place).open("wb")
+        fcntl.flock(used, fcntl.LOCK_SH)
+        try:
+            is_new = not place.exists()
+            if is_new:
+                _build(venvs, place, lockfile)
+            os.utime(place)
+        except BaseException:
+            used.close()
+            raise
+    if is_new:
+        _evict(venvs, keep_bytes)
+    return Lease(place, used)
+
+
+def _mark_of(place: Path) -> Path:
+    return place.parent / f".{place.name}.used"
 
 
 @contextlib.contextmanager
-def _only_builder(venvs: Path, name: str) -> Generator[None]:
-    with (venvs / f".{name}.lock").open("wb") as lock:
+def _locked(path: Path) -> Generator[None]:
+    with path.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _evict(venvs: Path, keep_bytes: int) -> None:
+    """Remove environments nobody uses, the longest unused first, until the rest fits."""
+    with _locked(venvs / ".evicting.lock"):
+        places = sorted(
+            (place for place in venvs.iterdir() if not place.name.startswith(".")),
+            key=lambda place: place.stat().st_mtime_ns,
+        )
+        sizes = {place: size(place) for place in places}
+        total = sum(sizes.values())
+        for place in places:
+            if total <= keep_bytes:
+                return
+            if _remove_unused(place):
+                total -= sizes[place]
+                logger.info("environment evicted", extra={"venv": place.name})
+
+
+def size(place: Path) -> int:
+    """Bytes on disk; what is linked from a cache counts, for it may be the last link."""
+    return sum(
+        (Path(folder) / name).lstat().st_size
+        for folder, _, names in os.walk(place)
+        for name in names
+    )
+
+
+def _remove_unused(place: Path) -> bool:
+    with (
+        (place.parent / f".{place.name}.lock").open("wb") as lock,
+        _mark_of(place).open("wb") as used,
+    ):
+        try:
+            for mark in (lock, used):
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        # Renamed first: whoever looks for it meanwhile finds all of it or nothing.
+        going = place.rename(place.parent / f".building-{place.name}")
+        shutil.rmtree(going)
+        return True
 
 
 def _build(venvs: Path, place: Path, lockfile: bytes) -> None:

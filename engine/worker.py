@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -60,7 +59,7 @@ class _Prepared:
     artifact: Artifact
     envelope: bytes
     files: dict[str, str]
-    venv: Path
+    environment: str
     preload: tuple[str, ...]
 
 
@@ -163,9 +162,14 @@ class Worker:
         files = {name: text.encode() for name, text in order.files.items()}
         artifact = make_artifact(files, order.lockfile)
         self._verify(artifact, order.envelope, order.artifact_hash)
-        place = venvs.ensure_environment(self.home.venvs, order.lockfile)
+        built = self._lease(order.lockfile)
+        built.close()  # each guest's parent takes its own
         preload = venvs.modules_to_warm(order.files)
-        return _Prepared(artifact, order.envelope, dict(order.files), place, preload)
+        return _Prepared(artifact, order.envelope, dict(order.files), built.path.name, preload)
+
+    def _lease(self, lockfile: bytes) -> venvs.Lease:
+        keep_bytes = self.settings.venvs_mb << 20
+        return venvs.lease(self.home.venvs, lockfile, keep_bytes=keep_bytes)
 
     def _verify(self, artifact: Artifact, envelope: bytes, artifact_hash: str) -> None:
         """Check signature and digests here too: the Sentinel's word is not enough."""
@@ -198,7 +202,7 @@ class Worker:
             if prepared is None:
                 raise AdmissionError(f"artifact {dispatch.artifact_hash[:12]} was never prepared")  # noqa: TRY301 - one place turns errors into results
             self._verify(prepared.artifact, prepared.envelope, dispatch.artifact_hash)
-            key = f"{prepared.venv.name}|{','.join(prepared.preload)}"
+            key = f"{prepared.environment}|{','.join(prepared.preload)}"
             with self.pool.lend(key, partial(self._start_parent, prepared)) as parent:
                 return run_dispatch(self._bench(), dispatch, prepared.files, parent, flag)
         except CasparianError as error:
@@ -217,12 +221,14 @@ class Worker:
             memory_bytes=self.settings.guest_memory_mb << 20,
             scratch_bytes=self.settings.scratch_mb << 20,
         )
+        leased = self._lease(prepared.artifact.lockfile)
         return WarmParent(
             self.wall,
-            venv=prepared.venv,
+            venv=leased.path,
             spool=self.home.spool,
             preload=prepared.preload,
             settings=settings,
+            on_close=leased.close,
         )
 
     def _bench(self) -> Bench:

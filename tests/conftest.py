@@ -39,18 +39,25 @@ def shared_venvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("venvs")
 
 
+def built(shared_venvs: Path, lockfile: bytes) -> Environment:
+    """An environment that stays for the whole run: nothing is evicted below this size."""
+    leased = venvs.lease(shared_venvs, lockfile, keep_bytes=1 << 50)
+    leased.close()
+    return Environment(leased.path, lockfile)
+
+
 @pytest.fixture(scope="session")
 def arrow_environment(shared_venvs: Path) -> Environment:
     """An environment that holds pyarrow."""
     lockfile = publisher.lock(["pyarrow"])
-    return Environment(venvs.ensure_environment(shared_venvs, lockfile), lockfile)
+    return built(shared_venvs, lockfile)
 
 
 @pytest.fixture(scope="session")
 def pandas_environment(shared_venvs: Path) -> Environment:
     """An environment that holds pandas and pyarrow."""
     lockfile = publisher.lock(["pandas", "pyarrow"])
-    return Environment(venvs.ensure_environment(shared_venvs, lockfile), lockfile)
+    return built(shared_venvs, lockfile)
 
 
 class House:
