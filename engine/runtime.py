@@ -51,6 +51,19 @@ Page = Callable[[House], Coroutine[object, object, None]]
 
 
 @dataclass
+class LocalWorker:
+    """The worker process that this engine keeps."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def end_if_silent(self, pid: int) -> None:
+        """Kill it if it is the one that no longer answers: another is then started."""
+        if self.process is not None and self.process.pid == pid:
+            logger.warning("the worker does not answer, ending it", extra={"worker_pid": pid})
+            self.process.kill()
+
+
+@dataclass
 class _Engine:
     """The moving parts, for the tasks that share them."""
 
@@ -60,6 +73,7 @@ class _Engine:
     changes: Changes
     stopping: anyio.Event
     sentinel: Sentinel
+    worker: LocalWorker
     calls: int = 0
     last_used: float = field(default_factory=time.monotonic)
     limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(64))
@@ -144,7 +158,7 @@ async def _run(
     *,
     leaves_when_idle: bool,
 ) -> None:
-    changes, stopping = Changes(), anyio.Event()
+    changes, stopping, worker = Changes(), anyio.Event(), LocalWorker()
     sentinel = Sentinel(
         catalog=catalog,
         settings=SentinelSettings(
@@ -155,8 +169,9 @@ async def _run(
         ),
         gate=lambda: Gate(trusted=load_trusted(home.keys), audience=catalog.installation_id),
         on_change=changes.announce,
+        on_silence=worker.end_if_silent,
     )
-    engine = _Engine(home, settings, catalog, changes, stopping, sentinel)
+    engine = _Engine(home, settings, catalog, changes, stopping, sentinel, worker)
     token = anyio.lowlevel.current_token()
 
     def from_thread(work: Callable[[], object]) -> None:
@@ -247,7 +262,7 @@ async def _keep_worker(engine: _Engine) -> None:
     pause = 0.2
     while True:
         started = time.monotonic()
-        process = _start_worker(engine.home)
+        process = engine.worker.process = _start_worker(engine.home)
         try:
             await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         finally:

@@ -80,6 +80,8 @@ class Sentinel:
     gate: Callable[[], architect.Gate]
     on_change: Callable[[], None]
     """Called after jobs ended or a plugin was deployed."""
+    on_silence: Callable[[int], None]
+    """Called with the process id of a worker whose lease expired."""
     workers: dict[str, _Worker] = field(default_factory=dict[str, _Worker])
     _wake: anyio.Event = field(default_factory=anyio.Event)
 
@@ -274,6 +276,7 @@ class Sentinel:
                     logger.warning("lease expired", extra={"worker": worker.facts.worker})
                     await self._lose(worker)
                     await worker.stream.aclose()
+                    self.on_silence(worker.facts.pid)
 
     async def _lose(self, worker: _Worker) -> None:
         if self.workers.pop(worker.facts.worker, None) is None:

@@ -1,0 +1,82 @@
+"""A worker that falls silent loses its jobs to another, and can add nothing afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import House
+
+SOURCE = """
+import csv
+
+from casparian_flow.sdk import BasePlugin, PluginMetadata
+
+MANIFEST = PluginMetadata(pattern="*.csv", topic="things")
+
+
+class Handler(BasePlugin):
+    def execute(self, path):
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [dict(row) for row in csv.DictReader(file)]
+        for _ in range(int(rows[0]["steps"])):
+            pass
+        self.publish("things", rows)
+"""
+
+
+def worker_pid(house: House) -> int:
+    """The worker process of a home, as the kernel knows it."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            environment = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"engine.workshop" in command and _home(house) in environment:
+            return int(entry.name)
+    raise LookupError("no worker")
+
+
+def _home(house: House) -> bytes:
+    return b"CASPARIAN_HOME=" + os.fsencode(house.home.root)
+
+
+def until(is_true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_hung_worker_loses_its_lease_and_another_takes_over(
+    house: House, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASPARIAN_LEASE_S", "2")
+    (data / "a.csv").write_text("steps,id\n0,1\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    house.settle()
+    (data / "b.csv").write_text("steps,id\n90000000,2\n")
+    house.call("scan", path=str(data))
+    file = str(data / "b.csv")
+    until(lambda: house.call("get_jobs", file=file)["jobs"][0]["state"] == "running")
+    hung = worker_pid(house)
+
+    os.kill(hung, signal.SIGSTOP)
+    ended = house.settle(file=file)["jobs"][0]
+
+    assert ended["state"] == "done", ended
+    assert ended["attempt"] == 2
+    assert worker_pid(house) != hung
+    assert not Path(f"/proc/{hung}").exists()
+    assert house.rows("SELECT id FROM things ORDER BY id") == [["1"], ["2"]]
+    assert house.call("verify")["ok"]
