@@ -24,7 +24,7 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import QueuePool
 
@@ -55,7 +55,11 @@ class Catalog:
     @contextmanager
     def writing(self) -> Generator[Session]:
         """A session that holds the write lock from its first statement; commits at its end."""
-        with self._writer, Session(self._engine, expire_on_commit=False) as session:
+        with (
+            self._writer,
+            self._telling_what_failed(),
+            Session(self._engine, expire_on_commit=False) as session,
+        ):
             session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
             session.commit()
@@ -63,10 +67,25 @@ class Catalog:
     @contextmanager
     def reading(self) -> Generator[Session]:
         """A session on one consistent snapshot; nothing it does is kept."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with (
+            self._telling_what_failed(),
+            Session(self._engine, expire_on_commit=False) as session,
+        ):
             session.connection().exec_driver_sql("BEGIN")
             yield session
             session.rollback()
+
+    @contextmanager
+    def _telling_what_failed(self) -> Generator[None]:
+        """Turn what SQLite says of the disk into an error that names file and next step."""
+        try:
+            yield
+        except OperationalError as error:
+            raise CatalogError(
+                f"the catalog {self.path} could not be used: {error.orig}",
+                hint=f"Is the disk of {self.path.parent} full or gone? What is stored stays stored;"
+                " mend that and ask again.",
+            ) from error
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
