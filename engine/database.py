@@ -50,6 +50,8 @@ class Catalog:
         self.path = path
         self._engine = engine
         self._writer = threading.Lock()
+        self.changes = 0
+        """Rises with every write that was committed since the catalog was opened."""
         self.installation_id = self._installation()
 
     @contextmanager
@@ -63,6 +65,7 @@ class Catalog:
             session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
             session.commit()
+            self.changes += 1
 
     @contextmanager
     def reading(self) -> Generator[Session]:

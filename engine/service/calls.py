@@ -38,6 +38,8 @@ class _Call:
 
     run: _UseCase
     writes: bool = False
+    rests_on_catalog: bool = False
+    """Without arguments it says the same until the catalog changes."""
 
 
 def stop(house: House, _caller: Caller) -> Done:
@@ -47,7 +49,7 @@ def stop(house: House, _caller: Caller) -> Done:
 
 
 CALLS: Mapping[str, _Call] = {
-    "get_overview": _Call(overview.get_overview),
+    "get_overview": _Call(overview.get_overview, rests_on_catalog=True),
     "find_files": _Call(overview.find_files),
     "grant": _Call(sources.grant, writes=True),
     "sources": _Call(sources.sources),
@@ -76,6 +78,12 @@ CALLS: Mapping[str, _Call] = {
     "doctor": _Call(checking.doctor),
     "stop": _Call(stop),
 }
+
+
+def may_be_remembered(method: str, params: Mapping[str, object]) -> bool:
+    """Whether the answer holds until the catalog changes."""
+    call = CALLS.get(method)
+    return call is not None and call.rests_on_catalog and not params
 
 
 def perform(
