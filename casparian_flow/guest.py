@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from casparian_flow import link
     from casparian_flow.link import Frame
 
 _MAX_TRACEBACK_CHARS = 8_000
@@ -205,16 +206,18 @@ def _run_child(
     _confine_child(setup, jobs, scratch, parent)
     topics = tuple(_strings(order["topics"]))
     module: types.ModuleType | None = None
+    writer = link.Writer(channel)
     for index, path in enumerate(paths):
-        link.send_json(channel, Kind.OPENED, {"index": index})
+        writer.add_json(Kind.OPENED, {"index": index})
         try:
             module = module or _load_plugin(cast("dict[str, str]", order["files"]))
-            closed = _run_job(module, path, channel, topics)
+            closed = _run_job(module, path, writer, topics)
         except BaseException as error:  # noqa: BLE001 - SystemExit and the like included
-            link.send_json(channel, Kind.RAISED, _described(error))
+            writer.add_json(Kind.RAISED, _described(error))
         else:
-            link.send_json(channel, Kind.CLOSED, closed)
-    link.send(channel, Kind.GOODBYE, b"")
+            writer.add_json(Kind.CLOSED, closed)
+    writer.add(Kind.GOODBYE, b"")
+    writer.flush()
     return 0
 
 
@@ -284,11 +287,11 @@ class _Siblings:
 
 
 def _run_job(
-    module: types.ModuleType, path: str, channel: int, topics: tuple[str, ...]
+    module: types.ModuleType, path: str, writer: link.Writer, topics: tuple[str, ...]
 ) -> dict[str, object]:
     from casparian_flow.outlet import LinkOutlet
 
-    outlet = LinkOutlet(channel, topics)
+    outlet = LinkOutlet(writer, topics)
     module.Handler(outlet).execute(path)
     return {"rows": outlet.rows, "quarantined": outlet.quarantined}
 

@@ -79,18 +79,47 @@ class Frame:
         return {str(key): item for key, item in value.items()}
 
 
+_WRITE_BYTES = 1 << 16
+"""Frames wait for each other up to this size; larger ones are not copied together."""
+
 _CAPS = {Kind.BATCH: MAX_BATCH_BYTES, Kind.SETUP: MAX_CONTROL_BYTES, Kind.SPAWN: MAX_CONTROL_BYTES}
 
 
 def send(fd: int, kind: Kind, body: bytes | memoryview, topic: int = 0) -> None:
     """Write one frame with plain `write`, which needs no socket call inside the wall."""
-    pieces = [HEADER.pack(VERSION, kind, topic, len(body)), body]
-    if len(body) < 1 << 16:
-        pieces = [b"".join(pieces)]
-    for piece in pieces:
-        view = memoryview(piece)
-        while view:
-            view = view[os.write(fd, view) :]
+    writer = Writer(fd)
+    writer.add(kind, body, topic)
+    writer.flush()
+
+
+class Writer:
+    """Writes many frames with few calls: small ones wait for each other until `flush`."""
+
+    def __init__(self, fd: int) -> None:
+        """Write to `fd`, which stays the caller's."""
+        self._fd = fd
+        self._waiting: list[bytes | memoryview] = []
+        self._bytes = 0
+
+    def add(self, kind: Kind, body: bytes | memoryview, topic: int = 0) -> None:
+        """Queue one frame, and write all that waits if that is much."""
+        self._waiting += [HEADER.pack(VERSION, kind, topic, len(body)), body]
+        self._bytes += HEADER.size + len(body)
+        if self._bytes >= _WRITE_BYTES:
+            self.flush()
+
+    def add_json(self, kind: Kind, value: object, topic: int = 0) -> None:
+        """Queue one frame whose body is JSON."""
+        self.add(kind, json.dumps(value, separators=(",", ":")).encode(), topic)
+
+    def flush(self) -> None:
+        """Write everything that waits; blocks while the reader is slower."""
+        pieces, size = self._waiting, self._bytes
+        self._waiting, self._bytes = [], 0
+        for piece in pieces if size > 2 * _WRITE_BYTES else [b"".join(pieces)]:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(self._fd, view) :]
 
 
 def send_json(fd: int, kind: Kind, value: object, topic: int = 0) -> None:
@@ -121,14 +150,46 @@ def receive(fd: int) -> Frame | None:
         ProtocolError: wrong version, unknown kind, a body over the cap of its kind, or an end of
             stream in the middle of a frame.
     """
-    head = os.read(fd, HEADER.size)
-    if not head:
-        return None
-    head += _read_exactly(fd, HEADER.size - len(head))
-    return _finish(fd, head)
+    return Reader(fd, ahead=0).receive()
+
+
+class Reader:
+    """Reads frames with few calls: what comes along with one is kept for the next."""
+
+    def __init__(self, fd: int, *, ahead: int = 1 << 17) -> None:
+        """Read from `fd`, which stays the caller's, up to `ahead` bytes before they are needed."""
+        self._fd = fd
+        self._ahead = ahead
+        self._kept = b""
+        self._used = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of the next frame is here, so that waiting for the stream could hang."""
+        return self._used < len(self._kept)
+
+    def receive(self) -> Frame | None:
+        """Read one frame; see `receive`."""
+        if not self.has_begun:
+            self._kept, self._used = os.read(self._fd, max(self._ahead, HEADER.size)), 0
+            if not self._kept:
+                return None
+        kind, topic, length = _judged(self._take(HEADER.size))
+        return Frame(kind, topic, self._take(length))
+
+    def _take(self, length: int) -> bytes | bytearray:
+        piece = self._kept[self._used : self._used + length]
+        self._used += len(piece)
+        return piece if len(piece) == length else _read_exactly(self._fd, length, piece)
 
 
 def _finish(fd: int, head: bytes | bytearray) -> Frame:
+    kind, topic, length = _judged(head)
+    return Frame(kind, topic, _read_exactly(fd, length))
+
+
+def _judged(head: bytes | bytearray) -> tuple[Kind, int, int]:
+    """Kind, topic and length of a frame that may be read; judged before anything is allocated."""
     version, number, topic, length = HEADER.unpack(head)
     if version != VERSION:
         raise ProtocolError(f"link version {version}, expected {VERSION}")
@@ -139,13 +200,14 @@ def _finish(fd: int, head: bytes | bytearray) -> Frame:
     cap = _CAPS.get(kind, MAX_TEXT_BYTES)
     if length > cap:
         raise ProtocolError(f"{kind.name} frame of {length} bytes, at most {cap} are read")
-    return Frame(kind, topic, _read_exactly(fd, length))
+    return kind, topic, length
 
 
-def _read_exactly(fd: int, length: int) -> bytearray:
+def _read_exactly(fd: int, length: int, begun: bytes = b"") -> bytearray:
     buffer = bytearray(length)
     view = memoryview(buffer)
-    filled = 0
+    filled = len(begun)
+    view[:filled] = begun
     while filled < length:
         count = os.readv(fd, [view[filled:]])
         if count == 0:

@@ -27,9 +27,9 @@ class LinkOutlet:
     `send` blocks when the host is slower: that is the back-pressure which keeps memory flat.
     """
 
-    def __init__(self, fd: int, topics: tuple[str, ...]) -> None:
-        """Write to the link at `fd`; only `topics` may be published."""
-        self._fd = fd
+    def __init__(self, writer: link.Writer, topics: tuple[str, ...]) -> None:
+        """Write to the link; only `topics` may be published."""
+        self._writer = writer
         self._topics = topics
         self._schemas: dict[str, pa.Schema] = {}
         self.rows: dict[str, int] = {}
@@ -56,7 +56,7 @@ class LinkOutlet:
             "reason": str(reason)[:1000],
             "line": None if line is None else int(line),
         }
-        link.send_json(self._fd, Kind.QUARANTINE, fact)
+        self._writer.add_json(Kind.QUARANTINE, fact)
         self.quarantined += 1
 
     def _send(self, topic: str, batch: pa.RecordBatch) -> None:
@@ -64,11 +64,11 @@ class LinkOutlet:
         known = self._schemas.get(topic)
         if known is None:
             known = self._schemas[topic] = batch.schema
-            link.send(self._fd, Kind.SCHEMA, memoryview(known.serialize()), index)
+            self._writer.add(Kind.SCHEMA, memoryview(known.serialize()), index)
         elif batch.schema != known:
             batch = _fit(batch, known, topic)
         for piece in _slices(batch):
-            link.send(self._fd, Kind.BATCH, memoryview(piece.serialize()), index)
+            self._writer.add(Kind.BATCH, memoryview(piece.serialize()), index)
             self.rows[topic] += piece.num_rows
 
 

@@ -261,7 +261,7 @@ def _frames(pipes: _Pipes) -> Iterator[Frame]:
     poll = select.poll()
     poll.register(pipes.channel, select.POLLIN)
     poll.register(pipes.log_fd, select.POLLIN)
-    channel = pipes.channel.fileno()
+    reader = link.Reader(pipes.channel.fileno())
     while True:
         for fd, _ in poll.poll():
             if fd == pipes.log_fd:
@@ -270,12 +270,15 @@ def _frames(pipes: _Pipes) -> Iterator[Frame]:
                 if not chunk:
                     poll.unregister(fd)
                 continue
-            frame = link.receive(channel)
-            if frame is not None:
-                yield frame
-            if frame is None or frame.kind is Kind.GOODBYE:
-                _drain(pipes)
-                return
+            while True:
+                frame = reader.receive()
+                if frame is not None:
+                    yield frame
+                if frame is None or frame.kind is Kind.GOODBYE:
+                    _drain(pipes)
+                    return
+                if not reader.has_begun:
+                    break
 
 
 def _drain(pipes: _Pipes) -> None:

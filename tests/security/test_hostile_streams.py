@@ -37,9 +37,10 @@ def channel():
 
 class Handler:
     def __init__(self, outlet):
-        pass
+        self.outlet = outlet
 
     def execute(self, path):
+        self.outlet._writer.flush()
         forged = memoryview(open(path, "rb").read())
         while forged:
             forged = forged[os.write(channel(), forged):]
