@@ -59,14 +59,16 @@ def give_back(catalog: Catalog, held: Sequence[tuple[int, int]]) -> None:
         queue.release(session, held)
 
 
-def assign(catalog: Catalog, gate: Gate, *, worker: str, limit: int) -> Assignment | None:
+def assign(
+    catalog: Catalog, gate: Gate, *, worker: str, limit: int, shares: int
+) -> Assignment | None:
     """Claim a batch for a worker; None if nothing waits."""
     now = datetime.now(UTC)
     with catalog.reading() as session:
         if not queue.has_due(session, now=now):
             return None
     with catalog.writing() as session:
-        jobs = queue.claim_batch(session, worker=worker, limit=limit, now=now)
+        jobs = queue.claim_batch(session, worker=worker, limit=limit, shares=shares, now=now)
         if not jobs:
             return None
         return _assignment(session, gate, jobs)

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,8 @@ class Bench:
 
     installation: str
     worker: str
+    guests: AbstractContextManager[object]
+    """Entered while a guest runs: bounds how many do at a time."""
     lake: Path
     memfd_limit: int
     snapshot_limit: int
@@ -202,7 +205,7 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
         max_bytes=run.bench.max_bytes,
     )
     current = attempts[0]
-    with contextlib.closing(run_batch(run.parent, order, log)) as events:
+    with run.bench.guests, contextlib.closing(run_batch(run.parent, order, log)) as events:
         for event in events:
             if run.cancelled.is_set():
                 raise _cancelled()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
@@ -40,6 +40,7 @@ _NEXT: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.SUPERSEDED: frozenset({JobStatus.WAITING}),  # its file is the hashed one after all
 }
 
+_LEAST_FILES = 16
 _MAX_BATCH_BYTES = 8 << 20
 """Files whose sizes add up to more do not share a child."""
 
@@ -146,21 +147,25 @@ def queued_by(session: Session, request: str) -> list[int]:
 
 
 def claim_batch(
-    session: Session, *, worker: str, limit: int, now: datetime
+    session: Session, *, worker: str, limit: int, shares: int = 1, now: datetime
 ) -> tuple[ClaimedJob, ...]:
     """Give the caller the most urgent waiting job, and small ones of the same plugin with it.
+
+    At most `limit`, and of what waits no more than one of `shares`, so that the last batches do not
+    leave every slot but one idle; a few files are not worth a child of their own.
 
     Runs inside one write transaction, so two callers can never hold the same job.
     """
     first = session.execute(_waiting(now).limit(1)).first()
     if first is None:
         return ()
-    rows = [first]
+    rows: Sequence[Row[int, int, bool, int]] = [first]
     if not first.alone and limit > 1:
         same = _waiting(now).where(
             ProcessingJob.manifest_id == first.manifest_id, ProcessingJob.alone.is_(False)
         )
-        rows = list(session.execute(same.limit(limit)))
+        rows = session.execute(same.limit(limit * shares)).all()
+        rows = rows[: min(limit, max(_LEAST_FILES, -(-len(rows) // shares)))]
     chosen: list[int] = []
     total = 0
     for row in rows:

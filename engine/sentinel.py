@@ -37,6 +37,7 @@ from engine.protocol import Frame, FrameDecoder, Opcode
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
+_MOST_SHARES = 64
 _LOOK_AGAIN_S, _AFTER_FAILURE_S = 5.0, 2.0
 
 
@@ -195,6 +196,7 @@ class Sentinel:
             self.gate(),
             worker=worker.facts.worker,
             limit=self.settings.batch_files,
+            shares=min(sum(one.facts.credit for one in self.workers.values()), _MOST_SHARES) or 1,
         )
         assignment = await anyio.to_thread.run_sync(claim)
         if assignment is None:

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     """Files above this size, in MiB, are refused."""
     venvs_mb: int = 20 << 10
     """Environments beyond this size together, in MiB, leave, the longest unused first."""
-    batch_files: int = 32
+    batch_files: int = 128
     """Small files of one plugin that share one child."""
     max_attempts: int = 3
     retry_delay_s: int = 2

@@ -48,8 +48,9 @@ from gatekeeper.identity import load_trusted
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
-_PREFETCHED = 1
-"""Batches that wait here, so that a free slot does not wait for the Sentinel."""
+_PROMOTING, _PREFETCHED = 1, 1
+"""Batches beyond the slots: one that waits for the disk while all guests run, and one that waits
+here so that a free slot does not wait for the Sentinel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,13 @@ class Worker:
     held: dict[int, int] = field(default_factory=dict[int, int])
     cancelled: dict[int, threading.Event] = field(default_factory=dict[int, threading.Event])
     sending: anyio.Lock = field(default_factory=anyio.Lock)
-    slots: anyio.Semaphore = field(init=False)
+    batches: anyio.Semaphore = field(init=False)
+    guests: threading.BoundedSemaphore = field(init=False)
 
     def __post_init__(self) -> None:
         """Run as many guests at a time as the settings allow."""
-        self.slots = anyio.Semaphore(self.settings.parallel_guests)
+        self.batches = anyio.Semaphore(self.settings.parallel_guests + _PROMOTING)
+        self.guests = threading.BoundedSemaphore(self.settings.parallel_guests)
 
     async def serve(self) -> None:
         """Work until the Sentinel closes the connection."""
@@ -112,7 +115,7 @@ class Worker:
             level=self.wall.level.value,
             platform=f"{sys.platform}-{platform.machine()}",
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
-            credit=self.settings.parallel_guests + _PREFETCHED,
+            credit=self.settings.parallel_guests + _PROMOTING + _PREFETCHED,
         )
 
     def _take(self, frame: Frame, tasks: TaskGroup) -> None:
@@ -188,7 +191,7 @@ class Worker:
             self.cancelled[order.job_id] = flag
         try:
             work = partial(self._run_blocking, dispatch, flag)
-            async with self.slots:
+            async with self.batches:
                 results = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         finally:
             for order in dispatch.jobs:
@@ -235,6 +238,7 @@ class Worker:
         return Bench(
             installation=self.installation,
             worker=self.name,
+            guests=self.guests,
             lake=self.home.lake,
             memfd_limit=self.settings.memfd_limit_mb << 20,
             snapshot_limit=self.settings.snapshot_limit_mb << 20,

@@ -101,6 +101,21 @@ def test_a_claimed_job_is_not_given_to_a_second_worker(catalog: Catalog) -> None
     assert not {job.id for job in first} & {job.id for job in second}
 
 
+def test_what_waits_is_shared_out_but_not_into_crumbs(catalog: Catalog) -> None:
+    fill(catalog, 100)
+    sizes: list[int] = []
+
+    while jobs := _claim_share(catalog):
+        sizes.append(len(jobs))
+
+    assert sizes == [25, 19, 16, 16, 16, 8]
+
+
+def _claim_share(catalog: Catalog) -> tuple[queue.ClaimedJob, ...]:
+    with catalog.writing() as session:
+        return queue.claim_batch(session, worker="w", limit=32, shares=4, now=NOW)
+
+
 def test_large_files_do_not_share_a_child(catalog: Catalog) -> None:
     fill(catalog, 3, size=100 << 20)
 
