@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from rich.syntax import Syntax
+from rich.text import Text
 from rich.tree import Tree
 
 from console import showing
@@ -16,7 +16,7 @@ def show_approval(found: dict[str, Any]) -> None:
     effects = found["effects"]
     for name, text in found["source"].items():
         showing.say(f"--- {name} ---")
-        showing.out.print(Syntax(text, "python", line_numbers=True))
+        showing.code(text)
     showing.table(
         ("line", "rule", "finding"),
         [[f["line"], f["rule"], f["message"]] for f in found["findings"]],
@@ -77,16 +77,13 @@ def _grow(
             other, relation = edge["target"], f"→ {relation}"
         if other is not None and other not in seen:
             seen.add(other)
-            branch = tree.add(f"[dim]{relation}[/] {_label(nodes[other])}")
-            _grow(branch, other, nodes, edges, seen)
+            label = Text.assemble((relation, "dim"), " ", _label(nodes[other]))
+            _grow(tree.add(label), other, nodes, edges, seen)
 
 
-def _label(node: dict[str, Any]) -> str:
-    from rich.markup import escape
-
-    facts = "\n".join(
-        f"  [dim]{key}[/] {escape(str(value))}"
-        for key, value in node["facts"].items()
-        if value is not None
-    )
-    return f"[bold]{escape(node['kind'])}[/] {escape(node['id'])}\n{facts}".rstrip()
+def _label(node: dict[str, Any]) -> Text:
+    label = Text.assemble(showing.plain(node["kind"], "bold"), " ", showing.plain(node["id"]))
+    for key, value in node["facts"].items():
+        if value is not None:
+            label.append_text(Text.assemble((f"\n  {key} ", "dim"), showing.plain(value)))
+    return label

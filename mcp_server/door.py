@@ -21,6 +21,7 @@ from mcp_types import CallToolResult, TextContent
 from casparian_flow.errors import CasparianError
 from engine.control import Caller, Client, Progress, default_start_command
 from engine.home import DEFAULT_ROOT, prepare
+from mcp_server.untrusted import for_model, text_for_model
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ class Door:
 async def ask(door: Door, context: Context, method: str, **params: object) -> dict[str, object]:
     """Call the engine off the event loop; progress goes to the client, errors become ToolError.
 
+    Whatever strangers wrote is harmless in the result: this is where it leaves the house.
+
     Raises:
         ToolError: `CODE: what happened. What to call next.`
     """
@@ -69,15 +72,21 @@ async def ask(door: Door, context: Context, method: str, **params: object) -> di
         given["wait_s"] = max(0.0, min(float(wait_s), _MOST_WAIT_S))
 
     def progress(what: str, done: int, total: int) -> None:
-        report = partial(context.report_progress, done, total or None, what)
+        report = partial(context.report_progress, done, total or None, text_for_model(what))
         anyio.from_thread.run(report)
 
     try:
-        return await anyio.to_thread.run_sync(
+        result = await anyio.to_thread.run_sync(
             partial(door.call, method, given, progress), abandon_on_cancel=True
         )
     except CasparianError as error:
-        raise ToolError(f"{error.code}: {error.message} Next: {error.hint}") from error
+        raise ToolError(told(error)) from error
+    return for_model(result)
+
+
+def told(error: CasparianError) -> str:
+    """An error as a model reads it."""
+    return text_for_model(f"{error.code}: {error.message} Next: {error.hint}")
 
 
 def answer(result: Mapping[str, object]) -> CallToolResult:

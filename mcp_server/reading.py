@@ -18,17 +18,19 @@ from mcp_types import (
 
 from casparian_flow.errors import CasparianError, NotFound
 from engine.control import ignore_progress
-from mcp_server.door import Door
+from mcp_server.door import Door, told
 from mcp_server.guides import GUIDES
+from mcp_server.untrusted import for_model, text_for_model
 
 
 async def _read(door: Door, method: str, **params: object) -> dict[str, object]:
     try:
-        return await anyio.to_thread.run_sync(partial(door.call, method, params, ignore_progress))
+        found = await anyio.to_thread.run_sync(partial(door.call, method, params, ignore_progress))
     except NotFound as error:
-        raise ResourceNotFoundError(f"{error.code}: {error.message}") from error
+        raise ResourceNotFoundError(told(error)) from error
     except CasparianError as error:
-        raise ResourceError(f"{error.code}: {error.message} Next: {error.hint}") from error
+        raise ResourceError(told(error)) from error
+    return for_model(found)
 
 
 def _json(value: object) -> str:
@@ -42,7 +44,8 @@ def add_resources(mcp: MCPServer, door: Door) -> None:
     async def guide(topic: str) -> str:
         """How to write plugins (authoring), what is allowed (rules), how to ask (query)."""
         if topic not in GUIDES:
-            raise ResourceNotFoundError(f"no guide {topic!r}; there are: {', '.join(GUIDES)}")
+            known = ", ".join(GUIDES)
+            raise ResourceNotFoundError(text_for_model(f"no guide {topic!r}; there are: {known}"))
         return GUIDES[topic]
 
     @mcp.resource("casparian://plugin/{name}/{version}/source", mime_type="application/json")

@@ -8,6 +8,8 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult, TextContent
 
+from mcp_server.untrusted import text_for_model
+
 
 class StrictArguments:
     """Middleware over tools/call."""
@@ -32,7 +34,7 @@ class StrictArguments:
             known = self._known.get(name)
             unknown = sorted(set(given) - known) if known is not None else []
             if unknown and known is not None:
-                text = (
+                text = text_for_model(
                     f"BAD_ARGUMENT: {name} has no argument {', '.join(unknown)}."
                     f" It takes: {', '.join(sorted(known))}."
                 )

@@ -45,9 +45,7 @@ def draft(
     if as_json:
         showing.show_json(result)
         return
-    from rich.syntax import Syntax
-
-    showing.out.print(Syntax(str(result["source"]), "python", line_numbers=True))
+    showing.code(str(result["source"]))
     _findings(parts(result, "findings"))
     for point in cast("list[str]", result["ambiguities"]):
         showing.say(f"? {point}")
@@ -200,7 +198,7 @@ def plugins(
         )
         for key in ("signature", "history", "source"):
             if one.get(key):
-                showing.out.print_json(data=one[key])
+                showing.out.print_json(data=one[key], ensure_ascii=True)
 
 
 @app.command(epilog="Example: casparian retire sales")

@@ -17,7 +17,7 @@ from engine.models import (
     ApprovalStatus,
     Draft,
 )
-from engine.paths import display
+from engine.paths import harmless
 from engine.service.names import approval_number, sentence
 from engine.service.results import (
     ApprovalDetail,
@@ -186,7 +186,4 @@ def review_of(detail: ApprovalDetail) -> str:
 
 def _escaped(source: Mapping[str, str]) -> dict[str, str]:
     """Sources as text that cannot restyle a terminal or reorder itself."""
-    return {
-        name: "\n".join(display(line.encode()) for line in text.split("\n"))
-        for name, text in source.items()
-    }
+    return {harmless(name): harmless(text, lines=True) for name, text in source.items()}

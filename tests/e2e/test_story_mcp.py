@@ -8,35 +8,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client
 from mcp_types import ElicitRequestParams, ElicitResult
 
 from tests.conftest import Environment, House
-
-COMMAND = str(Path(sys.executable).parent / "casparian")
-
-
-def server(house: House, data: Path) -> StdioServerParameters:
-    """Started as a host starts it: an absolute command and almost no environment."""
-    return StdioServerParameters(
-        command=COMMAND,
-        args=["mcp", "--root", str(data)],
-        env={"CASPARIAN_HOME": str(house.home.root), "CASPARIAN_RESCAN_S": "0"},
-    )
-
-
-async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
-    """A tool's structured result."""
-    result = await client.call_tool(tool, dict(arguments))
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return result.structured_content
+from tests.doors import call, server
 
 
 def write_sales(data: Path) -> dict[str, str]:
