@@ -43,6 +43,12 @@ class Door:
         """Ask the engine; blocking, for a thread."""
         return self._ready().call(method, params, progress=progress)
 
+    def close(self) -> None:
+        """Let go of the connections; the engine lives on."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
     def _ready(self) -> Client:
         with self._lock:
             if self._client is None:
@@ -54,6 +60,7 @@ class Door:
                         operator.call("grant", {"path": root})
                     except CasparianError as error:  # one lost disk must not silence every tool
                         logger.warning("%s is not granted: %s", root, error.message)
+                operator.close()
                 self._client = Client(home, Caller("mcp", person), self.start_command)
             return self._client
 

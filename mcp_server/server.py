@@ -11,6 +11,7 @@ import anyio
 from mcp.server.mcpserver import MCPServer
 
 from casparian_flow import __version__
+from engine.settings import load_settings
 from mcp_server.door import Door
 from mcp_server.reading import add_completions, add_prompts, add_resources
 from mcp_server.strict import StrictArguments
@@ -24,7 +25,7 @@ _INSTRUCTIONS = (
 
 
 def build(door: Door, *, read_only: bool = False) -> MCPServer:
-    """A server over one engine."""
+    """A server over one engine; read-only, it offers no tool that the engine would refuse."""
     strict = StrictArguments()
     server = MCPServer(
         "casparian-flow", instructions=_INSTRUCTIONS, version=__version__, middleware=[strict]
@@ -55,9 +56,5 @@ def _leave(_number: int, _frame: object) -> None:
     os._exit(0)
 
 
-def _is_read_only() -> bool:
-    return os.environ.get("CASPARIAN_READ_ONLY", "").lower() in ("1", "true", "yes")
-
-
 _door = Door()
-mcp = build(_door, read_only=_is_read_only())
+mcp = build(_door, read_only=load_settings().read_only)
