@@ -143,7 +143,9 @@ class ApprovalPage:
         ]
         for name, text in found.source.items():
             parts.append(f"<h2>{escape(name)}</h2><pre>{escape(text)}</pre>")
-        if found.status == "waiting":
+        if found.status == "declined":
+            parts.append("<p>This was declined. You can still approve it.</p>")
+        if found.status in ("waiting", "declined"):
             parts.append(_form(found, self._key))
         else:
             parts.append(f"<p>This is {escape(found.status)}.</p>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 from pydantic_settings import (
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     """Seconds between periodic rescans of watched roots; 0 turns them off."""
     idle_exit_s: int = 1800
     """A detached engine that watches nothing leaves after this many idle seconds."""
-    approval: str = "auto"
+    approval: Literal["auto", "host", "person"] = "auto"
     """`auto` (form if offered, else out of band), `host`, or `person` (always out of band)."""
     read_only: bool = False
     allow_unconfined: bool = False

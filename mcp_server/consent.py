@@ -42,7 +42,8 @@ async def consent_for(
 ) -> Consent | Elicit[Consent]:
     """What to show the person; the same text for the same proposal."""
     proposal = await ask(door, context, "propose_plugin", **order)
-    if proposal["status"] != "approval_required" or not can_show_forms(context):
+    must_ask = proposal["status"] == "approval_required" and proposal["form"]
+    if not must_ask or not can_show_forms(context):
         return NotAsked()
     return Elicit(str(proposal["review"]), Consent)
 
@@ -54,9 +55,10 @@ async def settle(
     asked = {key: value for key, value in order.items() if key != "note"}
     proposal = await ask(door, context, "propose_plugin", **asked)
     approval = cast("dict[str, str] | None", proposal.get("approval"))
-    if approval is None:
-        return await ask(door, context, "publish_plugin", **order)
-    method = "approve" if approve else "decline"
-    params = {"approval": approval["id"], "digest": str(order["digest"]), "how": "host form"}
-    await ask(door, context, method, **params)
+    # While the form was open a person may have said the same elsewhere.
+    decided = proposal["status"] == ("approved" if approve else "declined")
+    if approval is not None and not decided:
+        method = "approve" if approve else "decline"
+        params = {"approval": approval["id"], "digest": str(order["digest"]), "how": "host form"}
+        await ask(door, context, method, **params)
     return await ask(door, context, "publish_plugin", **order)

@@ -28,6 +28,10 @@ from engine.service.results import (
     Validation,
 )
 
+_YES_FROM = (ApprovalStatus.WAITING, ApprovalStatus.DECLINED)
+"""A person may change their mind, either way, until the yes is used."""
+_NO_FROM = (ApprovalStatus.WAITING, ApprovalStatus.APPROVED)
+
 
 def approve(
     house: House, caller: Caller, *, approval: str, digest: str | None = None, how: str = "command"
@@ -54,10 +58,15 @@ def _settle(
             raise NotFound(f"no {approval}", hint="List them: `casparian approve`.")
         if digest is not None and row.digest != digest:
             raise ApprovalError(f"{approval} is for digest {row.digest[:12]}, not {digest[:12]}")
-        if row.status is not ApprovalStatus.WAITING:
+        if row.status not in (_YES_FROM if yes else _NO_FROM):
             raise ApprovalError(
                 f"approval-{row.id} is {row.status.value.lower()} already",
                 hint="Publish again to ask anew.",
+            )
+        if caller.door == "mcp" and row.status is not ApprovalStatus.WAITING:
+            raise ApprovalError(
+                f"a person decided approval-{row.id} already",
+                hint=f"Only a person changes that: `casparian approve approval-{row.id}`.",
             )
         if yes and session.get_one(Draft, row.draft_id).digest != row.digest:
             raise ApprovalError(
@@ -113,7 +122,7 @@ def approvals(
 
 def _detail(session: Session, row: Approval) -> ApprovalDetail:
     draft = session.get_one(Draft, row.draft_id)
-    if draft.digest != row.digest and row.status is ApprovalStatus.WAITING:
+    if draft.digest != row.digest and row.status in _YES_FROM:
         return _stale(draft, row)
     report = draft.report or {}
     validation = report.get("validation")

@@ -33,6 +33,7 @@ from engine.service.names import sentence
 from engine.service.results import (
     ApprovalPart,
     Effects,
+    Proposal,
     Publication,
 )
 from gatekeeper.artifact import make_artifact
@@ -65,7 +66,8 @@ def publish_plugin(
 ) -> Publication:
     """Put a validated draft in force, once a person has approved exactly this.
 
-    Asking again for what is in force already changes nothing.
+    Asking again for what is in force already changes nothing. What a person declined stays
+    declined until a person approves it; asking again asks nobody.
     """
     choice = _choice(reprocess)
     with house.catalog.writing() as session:
@@ -74,7 +76,7 @@ def publish_plugin(
             return standing
         proposal = _proposal(session, draft, digest, version)
         effects = _effects(session, proposal, choice)
-        approval = _approval(session, proposal, choice, effects)
+        approval = _approval(session, proposal, choice, effects, caller)
         number = approval.id
         if approval.status is ApprovalStatus.WAITING and _host_decides(house, caller):
             decide(session, approval, caller, yes=True, how="host confirmation")
@@ -92,20 +94,22 @@ def propose_plugin(
     digest: str,
     version: int | None = None,
     reprocess: str = "new",
-) -> Publication:
+) -> Proposal:
     """What publishing would do and whether a person has decided; puts nothing in force."""
     choice = _choice(reprocess)
+    form = house.settings.approval != "person"
     with house.catalog.writing() as session:
         standing = _in_force(session, draft, digest, version, choice)
         if standing is not None:
-            return standing
+            return Proposal(**standing.model_dump(), form=form)
         proposal = _proposal(session, draft, digest, version)
         effects = _effects(session, proposal, choice)
-        approval = _approval(session, proposal, choice, effects)
+        approval = _approval(session, proposal, choice, effects, caller)
         number, status = approval.id, approval.status
     if status is ApprovalStatus.WAITING and _host_decides(house, caller):
         status = ApprovalStatus.APPROVED
-    return _undecided(house, proposal, number, effects, status)
+    undecided = _undecided(house, proposal, number, effects, status)
+    return Proposal(**undecided.model_dump(), form=form)
 
 
 def _in_force(
@@ -139,29 +143,36 @@ def _undecided(
 ) -> Publication:
     """What to tell a caller while nothing is in force."""
     name = f"{proposal.name}@{proposal.version}"
-    common = {"plugin": proposal.name, "version": proposal.version, "effects": effects}
+    url = house.page_url(number)
+    command = f"casparian approve approval-{number}"
+    where = f"at {url} or with `{command}`" if url else f"with `{command}`"
+    common = {
+        "plugin": proposal.name,
+        "version": proposal.version,
+        "effects": effects,
+        "approval": ApprovalPart(id=f"approval-{number}", command=command, url=url),
+    }
     if status is ApprovalStatus.DECLINED:
         return Publication.model_validate(
             {
                 **common,
-                "summary": f"A person declined {name}.",
+                "summary": f"A person declined {name}; a person can still approve it, {where}.",
                 "status": "declined",
-                "next_steps": ["ask the person why, change the draft, validate again"],
+                "next_steps": [
+                    "ask the person why, change the draft, validate again",
+                    "calling publish_plugin again, unchanged, asks nobody",
+                ],
             }
         )
     if status is ApprovalStatus.APPROVED:
         return Publication.model_validate(
             {**common, "summary": f"{name} is approved.", "status": "approved"}
         )
-    url = house.page_url(number)
-    command = f"casparian approve approval-{number}"
-    where = f"at {url} or with `{command}`" if url else f"with `{command}`"
     return Publication.model_validate(
         {
             **common,
             "summary": f"{name} waits for a person's approval, {where}.",
             "status": "approval_required",
-            "approval": ApprovalPart(id=f"approval-{number}", command=command, url=url),
             "review": review_text(house, number),
             "next_steps": [
                 "tell the person where to approve",
@@ -247,22 +258,27 @@ def _effects(session: Session, proposal: _Proposal, choice: Reprocess) -> Effect
 
 
 def _approval(
-    session: Session, proposal: _Proposal, choice: Reprocess, effects: Effects
+    session: Session, proposal: _Proposal, choice: Reprocess, effects: Effects, caller: Caller
 ) -> Approval:
-    """The approval for exactly this; asked for now if it was not before."""
-    known = session.scalar(
+    """The approval for exactly this; asked for now if it was not before.
+
+    To an agent a decline of the same digest holds whatever version it asks for.
+    """
+    known = session.scalars(
         select(Approval)
         .where(
             Approval.draft_id == proposal.draft,
             Approval.digest == proposal.digest,
-            Approval.version == proposal.version,
             Approval.reprocess == choice.value,
             Approval.status != ApprovalStatus.USED,
         )
         .order_by(Approval.id.desc())
-    )
-    if known is not None:
-        return known
+    ).all()
+    for one in known:
+        if one.version == proposal.version:
+            return one
+    if known and known[0].status is ApprovalStatus.DECLINED and caller.door == "mcp":
+        return known[0]
     approval = Approval(
         draft_id=proposal.draft,
         digest=proposal.digest,

@@ -95,3 +95,15 @@ def test_a_no_is_a_no(house: House, waiting: dict[str, Any]) -> None:
 
     assert post(url, fields)[0] == 200
     assert house.call("publish_plugin", **waiting["order"])["status"] == "declined"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_no_can_become_a_yes_on_the_same_page(house: House, waiting: dict[str, Any]) -> None:
+    url = waiting["approval"]["url"]
+    key = urllib.parse.parse_qs(url.partition("?")[2])["key"][0]
+    fields = {"key": key, "digest": waiting["order"]["digest"]}
+    post(url, {**fields, "decision": "no"})
+
+    assert "You can still approve it" in get(url)[1]
+    assert post(url, {**fields, "decision": "yes"})[0] == 200
+    assert house.call("publish_plugin", **waiting["order"])["status"] == "published"

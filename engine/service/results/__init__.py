@@ -23,6 +23,7 @@ from engine.service.results.plugins import FailedFile as FailedFile
 from engine.service.results.plugins import FindingPart as FindingPart
 from engine.service.results.plugins import Plugin as Plugin
 from engine.service.results.plugins import Plugins as Plugins
+from engine.service.results.plugins import Proposal as Proposal
 from engine.service.results.plugins import Publication as Publication
 from engine.service.results.plugins import Quarantined as Quarantined
 from engine.service.results.plugins import TopicRows as TopicRows

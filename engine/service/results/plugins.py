@@ -106,6 +106,13 @@ class Publication(Result):
     """Deterministic text for the person who approves."""
 
 
+class Proposal(Publication):
+    """What publishing would do, for a door that may ask the person itself."""
+
+    form: bool
+    """Whether a yes in the host's form counts here."""
+
+
 class ApprovalDetail(Result):
     """Everything a person needs to decide."""
 
