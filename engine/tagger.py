@@ -102,9 +102,11 @@ def tag_dirty(
 
 
 def rules_of(session: Session, root_id: int, extra: Sequence[Rule] = ()) -> Matcher:
-    """The routing rules of one root, compiled."""
+    """The routing rules in force for one root, compiled; a root taken away has none."""
     rows = session.execute(
-        select(RoutingRule.pattern, RoutingRule.tag).where(RoutingRule.root_id == root_id)
+        select(RoutingRule.pattern, RoutingRule.tag)
+        .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
+        .where(RoutingRule.root_id == root_id, SourceRoot.removed.is_(None))
     )
     return Matcher([*(Rule(pattern, tag) for pattern, tag in rows), *extra])
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from casparian_flow.errors import ConfigError
 from console import showing
 from console.engine_door import ask
 from console.words.shared import Json, Rows, absolute, app, done, file_name, parts
@@ -52,24 +53,38 @@ def _groups(groups: list[dict[str, Any]]) -> None:
     showing.table(("shape", "files", "bytes", "read by", "example"), rows)
 
 
-@app.command()
+@app.command(epilog="Example: casparian sources ~/exports --on-delete drop")
 def sources(
+    folder: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    on_delete: Annotated[
+        str | None,
+        typer.Option(help="keep or drop the rows of deleted files in the current view."),
+    ] = None,
     remove: Annotated[str | None, typer.Option(help="Stop reading this folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the granted folders, or take one away."""
+    """List the granted folders; decide what deletions mean in one, or take one away."""
     if remove is not None:
         done(ask("remove_source", {"path": absolute(remove)}), as_json=as_json)
         return
-    result = ask("sources", {})
+    if on_delete is not None:
+        if folder is None:
+            raise ConfigError(
+                "--on-delete needs a folder", hint="casparian sources DIR --on-delete drop"
+            )
+        params = {"path": absolute(folder), "on_delete": on_delete}
+        done(ask("set_on_delete", params), as_json=as_json)
+        return
+    result = ask("sources", {"path": absolute(folder) if folder else None})
     if as_json:
         showing.show_json(result)
         return
     rows: Rows = [
-        [s["path"], s["files"], s["bytes"], s["scanned"]] for s in parts(result, "sources")
+        [s["path"], s["files"], s["bytes"], s["scanned"], s["on_delete"]]
+        for s in parts(result, "sources")
     ]
     showing.say(str(result["summary"]))
-    showing.table(("folder", "files", "bytes", "scanned"), rows)
+    showing.table(("folder", "files", "bytes", "scanned", "rows of deleted files"), rows)
     showing.say_steps(result)
 
 

@@ -54,6 +54,7 @@ CALLS: Mapping[str, _Call] = {
     "grant": _Call(sources.grant, writes=True),
     "sources": _Call(sources.sources),
     "remove_source": _Call(sources.remove_source, writes=True),
+    "set_on_delete": _Call(sources.set_on_delete, writes=True),
     "scan": _Call(sources.scan, writes=True),
     "preview_file": _Call(drafts.preview_file),
     "get_draft": _Call(drafts.get_draft),

@@ -27,6 +27,7 @@ from engine.models import (
     PluginStatus,
     ProcessingJob,
     RoutingRule,
+    SourceRoot,
     TopicConfig,
 )
 from engine.sandbox import Wall, strongest_wall
@@ -173,7 +174,10 @@ def _completeness(
     first = feeding[0]
     roots = list(
         session.scalars(
-            select(RoutingRule.root_id).where(RoutingRule.plugin == first.name).distinct()
+            select(RoutingRule.root_id)
+            .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
+            .where(RoutingRule.plugin == first.name, SourceRoot.removed.is_(None))
+            .distinct()
         )
     )
     seen = len(reprocess.matching_files(session, str(first.manifest["pattern"]), roots))

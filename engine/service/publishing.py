@@ -115,9 +115,12 @@ def propose_plugin(
 def _in_force(
     session: Session, draft: str, digest: str, version: int | None, choice: Reprocess
 ) -> Publication | None:
-    """The publication that already answers this request."""
+    """The publication that already answers this request.
+
+    The same code over sample files in one more folder is a new request.
+    """
     query = (
-        select(PluginManifest)
+        select(PluginManifest, Approval)
         .join(Approval, Approval.id == PluginManifest.approval_id)
         .where(
             PluginManifest.status == PluginStatus.ACTIVE,
@@ -126,8 +129,13 @@ def _in_force(
             Approval.reprocess == choice.value,
         )
     )
-    row = session.scalar(query)
-    if row is None or version not in (None, row.version):
+    found = session.execute(query).first()
+    if found is None or version not in (None, found[0].version):
+        return None
+    row, approval = found[0], found[1]
+    now = session.get(Draft, draft)
+    covered = cast("list[int]", approval.effects["roots"])
+    if now is not None and now.digest == digest and not set(_roots(session, now)) <= set(covered):
         return None
     return Publication(
         summary=f"{row.name}@{row.version} is in force.",
@@ -218,12 +226,6 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
             f"{row.name}@{wanted} is not higher than {row.name}@{newest}",
             hint=f"Versions only rise: leave the version out, or take {newest + 1}.",
         )
-    locations = session.scalars(
-        select(FileLocation.root_id)
-        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
-        .where(FileLocation.id.in_(row.samples), SourceRoot.removed.is_(None))
-        .distinct()
-    )
     return _Proposal(
         draft=draft,
         name=row.name,
@@ -232,8 +234,19 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
         manifest=manifest,
         contract=cast("dict[str, object]", row.report["contract"]),
         sinks=sinks_of(session, row, manifest),
-        roots=sorted(locations),
+        roots=_roots(session, row),
     )
+
+
+def _roots(session: Session, draft: Draft) -> list[int]:
+    """The granted folders that the samples of a draft lie in."""
+    roots = session.scalars(
+        select(FileLocation.root_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(FileLocation.id.in_(draft.samples), SourceRoot.removed.is_(None))
+        .distinct()
+    )
+    return sorted(roots)
 
 
 def _effects(session: Session, proposal: _Proposal, choice: Reprocess) -> Effects:
@@ -275,7 +288,7 @@ def _approval(
         .order_by(Approval.id.desc())
     ).all()
     for one in known:
-        if one.version == proposal.version:
+        if one.version == proposal.version and one.effects["roots"] == proposal.roots:
             return one
     if known and known[0].status is ApprovalStatus.DECLINED and caller.door == "mcp":
         return known[0]

@@ -54,11 +54,19 @@ def grant(house: House, caller: Caller, *, path: str) -> Done:
             now=datetime.now(UTC),
         )
         root_id = root.id
+        readers = _readers_of(session, root_id)
     house.changes.announce()
+    again = f" {', '.join(readers)} read it again." if readers else ""
     return Done(
-        summary=f"{folder} is granted as source {root_id}.",
-        next_steps=[f"casparian scan {folder}"],
+        summary=f"{folder} is granted as source {root_id}.{again}",
+        next_steps=[f"casparian scan {folder}", *(f"casparian run {one}" for one in readers)],
     )
+
+
+def _readers_of(session: Session, root_id: int) -> list[str]:
+    """Plugins whose rules outlasted the folder's removal."""
+    rules = session.scalars(select(RoutingRule.plugin).where(RoutingRule.root_id == root_id))
+    return sorted({name for name in rules if name})
 
 
 def _check_folder(folder: Path, home: Path) -> None:
@@ -92,10 +100,11 @@ def _add_root(session: Session, folder: Path, caller: Caller) -> SourceRoot:
     return root
 
 
-def sources(house: House, _caller: Caller) -> Sources:
-    """The granted folders."""
+def sources(house: House, _caller: Caller, *, path: str | None = None) -> Sources:
+    """The granted folders, or one of them."""
     with house.catalog.reading() as session:
-        found = [describe_source(session, root) for root in live_roots(session)]
+        roots = [_granted_itself(session, path)] if path else live_roots(session)
+        found = [describe_source(session, root) for root in roots]
     steps = ["casparian init DIR"] if not found else []
     return Sources(
         summary=f"{sentence(len(found), 'folder')} granted.", sources=found, next_steps=steps
@@ -121,15 +130,13 @@ def describe_source(session: Session, root: SourceRoot) -> Source:
 
 
 def remove_source(house: House, caller: Caller, *, path: str) -> Done:
-    """Stop reading a folder; what it gave stays, its waiting jobs do not run."""
+    """Stop reading a folder; what it gave stays, its waiting jobs do not run.
+
+    Its routing rules stay, out of force, for the day it is granted again.
+    """
+    _require_person(caller, "takes a folder away")
     with house.catalog.writing() as session:
-        folder = resolve(path)
-        root = containing_root(session, folder)
-        if os.fsencode(folder) != root.path:
-            raise NotFound(
-                f"{folder} is not a granted folder itself, it lies in {display(root.path)}",
-                hint=f"Take that one away: `casparian sources --remove {display(root.path)}`.",
-            )
+        root = _granted_itself(session, path)
         root.removed, root.watched = datetime.now(UTC), False
         waiting = session.scalars(
             select(ProcessingJob.id)
@@ -137,8 +144,6 @@ def remove_source(house: House, caller: Caller, *, path: str) -> Done:
             .where(FileLocation.root_id == root.id, ProcessingJob.status.in_(_OPEN))
         ).all()
         queue.cancel(session, waiting)
-        for rule in session.scalars(select(RoutingRule).where(RoutingRule.root_id == root.id)):
-            session.delete(rule)
         audit.record(
             session,
             actor=caller.person,
@@ -153,6 +158,61 @@ def remove_source(house: House, caller: Caller, *, path: str) -> Done:
         summary=f"{name} is no longer read; its rows stay, {len(waiting)} open jobs are cancelled.",
         next_steps=[f"casparian init {name}"],
     )
+
+
+def set_on_delete(house: House, caller: Caller, *, path: str, on_delete: str) -> Done:
+    """Decide whether rows of files deleted from a folder stay in the current view of topics.
+
+    `drop` takes them out, `keep` brings them back; history has them either way.
+    """
+    _require_person(caller, "decides which rows a table shows")
+    try:
+        choice = OnDelete(on_delete.upper())
+    except ValueError as error:
+        raise ConfigError(f"on-delete {on_delete!r} is neither keep nor drop") from error
+    with house.catalog.writing() as session:
+        root = _granted_itself(session, path)
+        before, root.on_delete = root.on_delete, choice
+        audit.record(
+            session,
+            actor=caller.person,
+            action="on delete",
+            subject=display(root.path),
+            facts={"from": before.value, "to": choice.value},
+            now=datetime.now(UTC),
+        )
+        name = display(root.path)
+        gone = session.scalar(
+            select(func.count()).where(
+                FileLocation.root_id == root.id, FileLocation.state == LocationState.DELETED
+            )
+        )
+    house.changes.announce()
+    where = "are only in history" if choice is OnDelete.DROP else "stay in the current view"
+    return Done(
+        summary=f"Rows of files deleted from {name} {where};"
+        f" {sentence(gone or 0, 'known file')} deleted so far.",
+        next_steps=["casparian datasets"],
+    )
+
+
+def _require_person(caller: Caller, what: str) -> None:
+    if caller.door == "mcp":
+        raise NotGranted(
+            f"only a person {what}", hint="Ask them; they find it in `casparian sources --help`."
+        )
+
+
+def _granted_itself(session: Session, path: str) -> SourceRoot:
+    folder = resolve(path)
+    root = containing_root(session, folder)
+    if os.fsencode(folder) != root.path:
+        shown = display(root.path)
+        raise NotFound(
+            f"{display(os.fsencode(folder))} is not a granted folder itself, it lies in {shown}",
+            hint=f"Name that one: {shown}",
+        )
+    return root
 
 
 def scan(
