@@ -153,7 +153,9 @@ def add_reading_tools(mcp: MCPServer, door: Door) -> None:
         context: Context,
         target: Target,
         direction: Literal["both", "back", "forward"] = "both",
-        depth: int = 2,
+        depth: Annotated[
+            int, Field(description="Hops from the target; a row gives its whole chain.")
+        ] = 2,
         limit: int = 100,
     ) -> Annotated[CallToolResult, results.Lineage]:
         """Trace a row (its _job_id and _row) to the source bytes, or a file to its rows."""

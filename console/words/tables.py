@@ -63,12 +63,15 @@ def lineage(
     target: Annotated[str, typer.Argument(help="Topic, file, job-N or plugin.")],
     job: Annotated[str | None, typer.Argument(help="With a topic: the row's _job_id.")] = None,
     row: Annotated[int | None, typer.Argument(help="And its _row.")] = None,
+    direction: Annotated[str, typer.Option(help="back, forward or both.")] = "both",
+    depth: Annotated[int, typer.Option(help="Hops; a row gives its whole chain.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Follow a row to the bytes it came from, or a file to its rows."""
     from console.review import lineage_target, show_lineage
 
-    result = ask("query_lineage", {"target": lineage_target(target, job, row, file_name)})
+    named = lineage_target(target, job, row, file_name)
+    result = ask("query_lineage", {"target": named, "direction": direction, "depth": depth})
     if as_json:
         showing.show_json(result)
         return

@@ -26,6 +26,8 @@ from engine.service.plugins import signature_of
 from engine.service.results import Edge, Lineage, Node
 from engine.sinks.interface import QUARANTINE_SUFFIX
 
+_HAD = "had the content"
+
 
 @dataclass
 class _Graph:
@@ -54,6 +56,32 @@ class _Graph:
             key = (source, target, relation)
             self.edges[key] = Edge(source=source, target=target, relation=relation)
 
+    def keep_near(self, root: str, direction: str, depth: int) -> None:
+        """Keep what lies within `depth` hops of the root.
+
+        Edges point from cause to effect: `back` goes against them, `forward` along, `both` either
+        way. A file and its versions count as one, so the hop between them costs nothing.
+        """
+        near = newest = self._with_contents({root})
+        for _ in range(max(0, depth)):
+            newest = self._with_contents(self._neighbours(newest, direction)) - near
+            if not newest:
+                break
+            near |= newest
+        self.nodes = {name: node for name, node in self.nodes.items() if name in near}
+        self.edges = {key: edge for key, edge in self.edges.items() if {key[0], key[1]} <= near}
+
+    def _neighbours(self, names: set[str], direction: str) -> set[str]:
+        back = {edge.source for edge in self.edges.values() if edge.target in names}
+        forward = {edge.target for edge in self.edges.values() if edge.source in names}
+        return {"back": back, "forward": forward, "both": back | forward}[direction]
+
+    def _with_contents(self, names: set[str]) -> set[str]:
+        """The names, the files of the versions and the versions of the files among them."""
+        had = [edge for edge in self.edges.values() if edge.relation == _HAD]
+        files = names | {edge.source for edge in had if edge.target in names}
+        return files | {edge.target for edge in had if edge.source in files & names}
+
 
 def query_lineage(
     house: House,
@@ -64,7 +92,12 @@ def query_lineage(
     depth: int = 2,
     limit: int = 100,
 ) -> Lineage:
-    """Where something came from, or what came of it."""
+    """Where something came from, or what came of it.
+
+    `direction` is back (causes), forward (effects) or both, `depth` the hops from the target; a
+    file and its versions count as one. A row gives its whole chain back to the source bytes
+    whatever these say.
+    """
     if direction not in ("both", "back", "forward"):
         raise ConfigError(f"direction {direction!r} is not both, back or forward")
     graph = _Graph(max(1, min(limit, 500)))
@@ -75,10 +108,9 @@ def query_lineage(
             case ["topic"]:
                 root = _topic(session, graph, str(target["topic"]))
             case ["file"]:
-                root = _file(session, graph, str(target["file"]), forward=direction != "back")
+                root = _file(session, graph, str(target["file"]))
             case ["job"]:
-                number = job_number(str(target["job"]))
-                root = _job(session, graph, number, outputs=depth > 0)
+                root = _job(session, graph, job_number(str(target["job"])), outputs=True)
             case ["plugin"]:
                 root = _plugin(session, graph, str(target["plugin"]))
             case _:
@@ -87,6 +119,8 @@ def query_lineage(
                     hint='Use {"topic": …}, {"topic": …, "job_id": …, "row": …}, {"file": …},'
                     ' {"job": …} or {"plugin": …}.',
                 )
+    if "row" not in target:
+        graph.keep_near(root, direction, depth)
     summary = _told(graph, root)
     if graph.cut:
         summary += f" Cut at {graph.limit} nodes; raise `limit` or start from a file."
@@ -190,7 +224,7 @@ def _version(session: Session, graph: _Graph, version_id: int) -> str:
         },
     )
     graph.add(file, "file", {"path": path, "state": location.state.value.lower()})
-    graph.connect(file, identity, "had the content")
+    graph.connect(file, identity, _HAD)
     return identity
 
 
@@ -200,7 +234,7 @@ def _plugin_node(session: Session, graph: _Graph, row: PluginManifest) -> str:
     return identity
 
 
-def _file(session: Session, graph: _Graph, name: str, *, forward: bool) -> str:
+def _file(session: Session, graph: _Graph, name: str) -> str:
     location, root = find_file(session, name)
     identity = f"file-{location.id}"
     graph.add(
@@ -215,8 +249,6 @@ def _file(session: Session, graph: _Graph, name: str, *, forward: bool) -> str:
     )
     for version_id in versions:
         _version(session, graph, version_id)
-        if not forward:
-            continue
         jobs = session.scalars(
             select(ProcessingJob.id)
             .where(ProcessingJob.file_version_id == version_id)
