@@ -122,12 +122,15 @@ def add_reading_tools(mcp: MCPServer, door: Door) -> None:
         context: Context,
         names: list[str] | None = None,
         search: str | None = None,
-        include: list[
-            Literal[
-                "schema", "sample", "stats", "completeness", "contract", "quarantine", "history"
+        include: Annotated[
+            list[
+                Literal[
+                    "schema", "sample", "stats", "completeness", "contract", "quarantine", "history"
+                ]
             ]
-        ]
-        | None = None,
+            | None,
+            Field(description="schema, completeness: always there. From rows: first 5 topics."),
+        ] = None,
     ) -> Annotated[CallToolResult, results.Datasets]:
         """List topics: columns to copy into SQL, row counts, completeness, quarantine."""
         return answer(

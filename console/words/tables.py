@@ -11,15 +11,19 @@ from console.engine_door import ask
 from console.words.shared import Json, Rows, app, file_name, parts
 
 
-@app.command(epilog="Example: casparian datasets sales --sample")
+@app.command(epilog="Example: casparian datasets sales --include stats")
 def datasets(
     name: Annotated[str | None, typer.Argument()] = None,
-    sample: bool = False,
+    sample: Annotated[bool, typer.Option(help="The same as --include sample.")] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="sample, stats, quarantine, contract or history; repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List topics: columns, rows, and how complete they are."""
-    include = ["sample"] if sample else []
-    result = ask("get_datasets", {"names": [name] if name else None, "include": include})
+    words = [*(include or []), *(["sample"] if sample else [])]
+    result = ask("get_datasets", {"names": [name] if name else None, "include": words})
     if as_json:
         showing.show_json(result)
         return
@@ -38,6 +42,10 @@ def datasets(
         showing.table(("column", "type"), columns)
         if one.get("sample"):
             showing.table([c["name"] for c in one["columns"]], one["sample"])
+        for word in ("stats", "contract", "history", "quarantine"):
+            details = cast("list[dict[str, object]]", one.get(word) or [])
+            heads = list(details[0]) if details else []
+            showing.table(heads, [list(each.values()) for each in details], title=word)
 
 
 @app.command(epilog='Example: casparian query "SELECT count(*) FROM sales"')

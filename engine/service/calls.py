@@ -16,7 +16,7 @@ from engine.house import House
 from engine.service import (
     approving,
     checking,
-    datasets,
+    details,
     drafts,
     explaining,
     jobs,
@@ -24,6 +24,7 @@ from engine.service import (
     overview,
     plugins,
     publishing,
+    questions,
     sources,
     validating,
 )
@@ -71,8 +72,8 @@ CALLS: Mapping[str, _Call] = {
     "get_jobs": _Call(jobs.get_jobs),
     "cancel_job": _Call(jobs.cancel_job, writes=True),
     "retry_job": _Call(jobs.retry_job, writes=True),
-    "get_datasets": _Call(datasets.get_datasets),
-    "query": _Call(datasets.query),
+    "get_datasets": _Call(details.get_datasets),
+    "query": _Call(questions.query),
     "query_lineage": _Call(lineage.query_lineage),
     "explain": _Call(explaining.explain),
     "verify": _Call(checking.verify),

@@ -1,22 +1,18 @@
-"""Say what topics there are, how complete they are, and answer questions about them."""
+"""Say what topics there are, what columns they have and how complete they are."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import cast
 
 import pyarrow as pa
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from casparian_flow.errors import ConfigError, NotFound
-from engine import answers, reprocess, views
+from engine import reprocess, views
 from engine.contracts import schema_for
-from engine.control import Caller
-from engine.house import House
 from engine.models import (
     FileLocation,
     FileVersion,
@@ -30,47 +26,11 @@ from engine.models import (
     SourceRoot,
     TopicConfig,
 )
-from engine.sandbox import Wall, strongest_wall
-from engine.service.names import sentence
-from engine.service.paging import cursor_for, offset_of
-from engine.service.results import Dataset, DatasetColumn, Datasets, QueryResult
+from engine.service.results import Dataset, DatasetColumn
 from engine.sinks.interface import QUARANTINE_SUFFIX
-from engine.sinks.lake import QUARANTINE_SCHEMA
 from engine.sinks.stamping import stamped_schema
 
 HISTORY_SUFFIX = "_history"
-
-
-def get_datasets(
-    house: House,
-    _caller: Caller,
-    *,
-    names: list[str] | None = None,
-    search: str | None = None,
-    include: list[str] | None = None,
-) -> Datasets:
-    """Topics with columns, counts and completeness."""
-    with house.catalog.reading() as session:
-        known = topics(session)
-        missing = [name for name in names or [] if name not in known]
-        if missing:
-            raise NotFound(
-                f"no dataset {', '.join(missing)}; there are: {', '.join(known) or 'none yet'}",
-                hint="List them: `casparian datasets`.",
-            )
-        wanted = [name for name in known if not names or name in names]
-        if search:
-            wanted = [name for name in wanted if search.lower() in name.lower()]
-        found = [describe(session, topic) for topic in wanted[:50]]
-    if "sample" in (include or []):
-        for dataset in found:
-            dataset.sample = _sample(house, dataset)
-    incomplete = [one.topic for one in found if one.files_failed or one.files_pending]
-    summary = f"{sentence(len(found), 'dataset')}."
-    if incomplete:
-        summary += f" Not complete: {', '.join(incomplete[:5])}."
-    steps = [f'query(sql="SELECT * FROM {found[0].table} LIMIT 10")'] if found else []  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
-    return Datasets(summary=summary, datasets=found, next_steps=steps)
 
 
 def topics(session: Session) -> list[str]:
@@ -86,15 +46,15 @@ def describe(session: Session, topic: str) -> Dataset:
     history = session.scalar(
         select(func.coalesce(func.sum(JobOutput.rows), 0)).where(JobOutput.topic == topic)
     )
-    feeding = _feeding(session, topic)
-    seen, states = _completeness(session, feeding)
+    fed_by = feeding(session, topic)
+    seen, states = _completeness(session, fed_by)
     aside = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
     config = session.get(TopicConfig, topic)
     schema = topic_schema(session, topic)
     return Dataset(
         topic=topic,
         table=quoted(topic),
-        plugin=", ".join(f"{one.name}@{one.version}" for one in feeding[:1]) or "none",
+        plugin=", ".join(f"{one.name}@{one.version}" for one in fed_by[:1]) or "none",
         columns=[DatasetColumn(name=quoted(f.name), type=str(f.type)) for f in schema],
         rows=sum(row.rows for row in current),
         history_rows=history or 0,
@@ -155,23 +115,24 @@ _RESERVED = frozenset(
 )
 
 
-def _feeding(session: Session, topic: str) -> list[PluginManifest]:
+def feeding(session: Session, topic: str) -> list[PluginManifest]:
+    """Plugin versions that publish or published to a topic, the active one first, then newest."""
     rows = session.scalars(
         select(PluginManifest)
         .where(PluginManifest.status.in_((PluginStatus.ACTIVE, PluginStatus.RETIRED)))
         .order_by(PluginManifest.version.desc())
     )
-    feeding = [row for row in rows if topic in cast("list[str]", row.manifest["topics"])]
-    return sorted(feeding, key=lambda row: row.status is not PluginStatus.ACTIVE)
+    fed_by = [row for row in rows if topic in cast("list[str]", row.manifest["topics"])]
+    return sorted(fed_by, key=lambda row: row.status is not PluginStatus.ACTIVE)
 
 
 def _completeness(
-    session: Session, feeding: Sequence[PluginManifest]
+    session: Session, fed_by: Sequence[PluginManifest]
 ) -> tuple[int, dict[JobStatus, int]]:
     """Files the plugin's pattern matches, and its newest version's jobs by state."""
-    if not feeding:
+    if not fed_by:
         return 0, {}
-    first = feeding[0]
+    first = fed_by[0]
     roots = list(
         session.scalars(
             select(RoutingRule.root_id)
@@ -208,7 +169,7 @@ def topic_schema(session: Session, topic: str) -> pa.Schema:
     """The columns of a topic over all versions of the plugins that fed it, lineage last."""
     schemas = [
         schema
-        for row in reversed(_feeding(session, topic))
+        for row in reversed(feeding(session, topic))
         if (schema := schema_for(row.contract, topic)) is not None
     ]
     if not schemas:
@@ -222,83 +183,3 @@ def topic_schema(session: Session, topic: str) -> pa.Schema:
         for field in merged
     ]
     return stamped_schema(pa.schema(readable))
-
-
-def _sample(house: House, dataset: Dataset) -> list[list[str | None]]:
-    answer = _ask(house, f"SELECT * FROM {dataset.table} LIMIT 5", 5, 0)  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
-    return [[None if cell is None else str(cell)[:200] for cell in row] for row in answer.rows]
-
-
-def query(
-    house: House,
-    _caller: Caller,
-    *,
-    sql: str,
-    max_rows: int = 100,
-    cursor: str | None = None,
-) -> QueryResult:
-    """One SELECT over the current views; `<topic>_history` holds every version."""
-    if not sql.strip():
-        raise ConfigError("no SQL was given", hint='For example: query(sql="SELECT 1").')
-    offset = offset_of(sql, cursor)
-    answer = _ask(house, sql, max(1, min(max_rows, 1000)), offset)
-    count = len(answer.rows)
-    summary = f"{sentence(count, 'row')} from {', '.join(answer.tables) or 'no table'}."
-    steps: list[str] = []
-    if answer.truncated:
-        summary += " There are more: narrow the question, or continue with the cursor."
-        steps = ["query(...) again with next_cursor", "or aggregate, filter, or add LIMIT"]
-    return QueryResult(
-        summary=summary,
-        columns=answer.columns,
-        types=answer.types,
-        rows=answer.rows,
-        row_count=count,
-        truncated=answer.truncated,
-        datasets=answer.tables,
-        elapsed_ms=answer.elapsed_ms,
-        next_cursor=cursor_for(sql, offset + count) if answer.truncated else None,
-        next_steps=steps,
-    )
-
-
-def _ask(house: House, sql: str, max_rows: int, offset: int) -> answers.Answer:
-    with house.catalog.reading() as session:
-        tables = _tables(house, session, sql)
-    return answers.ask(
-        sql,
-        tables,
-        lake=house.home.lake,
-        wall=_wall(house.settings.allow_unconfined),
-        limits=answers.Limits(max_rows=max_rows),
-        offset=offset,
-    )
-
-
-@cache
-def _wall(allow_unconfined: bool) -> Wall:  # noqa: FBT001 - a cache key
-    return strongest_wall(allow_unconfined=allow_unconfined)
-
-
-def _tables(house: House, session: Session, sql: str) -> dict[str, answers.Table]:
-    """Every table by name; only those the text can mean carry their files."""
-    lowered = sql.lower()
-    tables: dict[str, answers.Table] = {}
-    for topic in topics(session):
-        schema = topic_schema(session, topic)
-        for suffix, is_history in (("", False), (HISTORY_SUFFIX, True), (QUARANTINE_SUFFIX, False)):
-            stored = topic + (suffix if suffix == QUARANTINE_SUFFIX else "")
-            shape = stamped_schema(QUARANTINE_SCHEMA) if suffix == QUARANTINE_SUFFIX else schema
-            files: tuple[str, ...] = ()
-            if topic in lowered:
-                files = _files(house, session, stored, is_history=is_history)
-            tables[topic + suffix] = answers.Table(shape, files)
-    return tables
-
-
-def _files(house: House, session: Session, stored: str, *, is_history: bool) -> tuple[str, ...]:
-    if is_history:
-        paths = session.scalars(select(JobOutput.path).where(JobOutput.topic == stored)).all()
-    else:
-        paths = [row.path for row in session.execute(views.current_outputs(stored))]
-    return tuple(str(house.home.lake / path) for path in paths)

@@ -28,6 +28,8 @@ from engine.service.results.plugins import Publication as Publication
 from engine.service.results.plugins import Quarantined as Quarantined
 from engine.service.results.plugins import TopicRows as TopicRows
 from engine.service.results.plugins import Validation as Validation
+from engine.service.results.work import ColumnStats as ColumnStats
+from engine.service.results.work import ContractColumn as ContractColumn
 from engine.service.results.work import Dataset as Dataset
 from engine.service.results.work import DatasetColumn as DatasetColumn
 from engine.service.results.work import Datasets as Datasets
@@ -41,3 +43,4 @@ from engine.service.results.work import Node as Node
 from engine.service.results.work import QueryResult as QueryResult
 from engine.service.results.work import RunResult as RunResult
 from engine.service.results.work import States as States
+from engine.service.results.work import VersionRows as VersionRows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.service.results.base import Part, Result
+from engine.service.results.plugins import Quarantined
 
 
 class JobError(Part):
@@ -61,6 +62,35 @@ class DatasetColumn(Part):
     type: str
 
 
+class ColumnStats(Part):
+    """A column over all current rows; `distinct` is an estimate."""
+
+    name: str
+    nulls: int
+    distinct: int
+    min: str | None
+    max: str | None
+
+
+class ContractColumn(Part):
+    """A column a person agreed to."""
+
+    name: str
+    type: str
+    nullable: bool
+
+
+class VersionRows(Part):
+    """What a plugin version gave a topic."""
+
+    plugin: str
+    status: str
+    published: str
+    rows: int
+    files: int
+    newest: str | None
+
+
 class Dataset(Part):
     """A topic."""
 
@@ -78,6 +108,10 @@ class Dataset(Part):
     newest: str | None
     sinks: list[str]
     sample: list[list[str | None]] | None = None
+    stats: list[ColumnStats] | None = None
+    quarantine: list[Quarantined] | None = None
+    contract: list[ContractColumn] | None = None
+    history: list[VersionRows] | None = None
 
 
 class Datasets(Result):

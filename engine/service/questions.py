@@ -1,0 +1,101 @@
+"""Answer a SELECT over topics."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import ConfigError
+from engine import answers, views
+from engine.control import Caller
+from engine.house import House
+from engine.models import JobOutput
+from engine.sandbox import Wall, strongest_wall
+from engine.service.datasets import topic_schema, topics
+from engine.service.names import sentence
+from engine.service.paging import cursor_for, offset_of
+from engine.service.results import QueryResult
+from engine.sinks.interface import QUARANTINE_SUFFIX
+from engine.sinks.lake import QUARANTINE_SCHEMA
+from engine.sinks.stamping import stamped_schema
+
+HISTORY_SUFFIX = "_history"
+
+
+def query(
+    house: House,
+    _caller: Caller,
+    *,
+    sql: str,
+    max_rows: int = 100,
+    cursor: str | None = None,
+) -> QueryResult:
+    """One SELECT over the current views; `<topic>_history` holds every version."""
+    if not sql.strip():
+        raise ConfigError("no SQL was given", hint='For example: query(sql="SELECT 1").')
+    offset = offset_of(sql, cursor)
+    limits = answers.Limits(max_rows=max(1, min(max_rows, 1000)))
+    answer = ask(house, sql, limits, offset)
+    count = len(answer.rows)
+    summary = f"{sentence(count, 'row')} from {', '.join(answer.tables) or 'no table'}."
+    steps: list[str] = []
+    if answer.truncated:
+        summary += " There are more: narrow the question, or continue with the cursor."
+        steps = ["query(...) again with next_cursor", "or aggregate, filter, or add LIMIT"]
+    return QueryResult(
+        summary=summary,
+        columns=answer.columns,
+        types=answer.types,
+        rows=answer.rows,
+        row_count=count,
+        truncated=answer.truncated,
+        datasets=answer.tables,
+        elapsed_ms=answer.elapsed_ms,
+        next_cursor=cursor_for(sql, offset + count) if answer.truncated else None,
+        next_steps=steps,
+    )
+
+
+def ask(house: House, sql: str, limits: answers.Limits, offset: int = 0) -> answers.Answer:
+    """Run a SELECT in a confined child, over the topics its text can mean."""
+    with house.catalog.reading() as session:
+        tables = _tables(house, session, sql)
+    return answers.ask(
+        sql,
+        tables,
+        lake=house.home.lake,
+        wall=_wall(house.settings.allow_unconfined),
+        limits=limits,
+        offset=offset,
+    )
+
+
+@cache
+def _wall(allow_unconfined: bool) -> Wall:  # noqa: FBT001 - a cache key
+    return strongest_wall(allow_unconfined=allow_unconfined)
+
+
+def _tables(house: House, session: Session, sql: str) -> dict[str, answers.Table]:
+    """Every table by name; only those the text can mean carry their files."""
+    lowered = sql.lower()
+    tables: dict[str, answers.Table] = {}
+    for topic in topics(session):
+        schema = topic_schema(session, topic)
+        for suffix, is_history in (("", False), (HISTORY_SUFFIX, True), (QUARANTINE_SUFFIX, False)):
+            stored = topic + (suffix if suffix == QUARANTINE_SUFFIX else "")
+            shape = stamped_schema(QUARANTINE_SCHEMA) if suffix == QUARANTINE_SUFFIX else schema
+            files: tuple[str, ...] = ()
+            if topic in lowered:
+                files = _files(house, session, stored, is_history=is_history)
+            tables[topic + suffix] = answers.Table(shape, files)
+    return tables
+
+
+def _files(house: House, session: Session, stored: str, *, is_history: bool) -> tuple[str, ...]:
+    if is_history:
+        paths = session.scalars(select(JobOutput.path).where(JobOutput.topic == stored)).all()
+    else:
+        paths = [row.path for row in session.execute(views.current_outputs(stored))]
+    return tuple(str(house.home.lake / path) for path in paths)
