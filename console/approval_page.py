@@ -141,6 +141,8 @@ class ApprovalPage:
             _findings(found),
             _samples(found),
         ]
+        if found.diff is not None:
+            parts.append(f"<h2>What changes</h2><pre>{escape(found.diff)}</pre>")
         for name, text in found.source.items():
             parts.append(f"<h2>{escape(name)}</h2><pre>{escape(text)}</pre>")
         if found.status == "declined":

@@ -21,6 +21,8 @@ def show_approval(found: dict[str, Any]) -> None:
         ("line", "rule", "finding"),
         [[f["line"], f["rule"], f["message"]] for f in found["findings"]],
     )
+    if found.get("diff"):
+        showing.say(f"--- what changes ---\n{found['diff']}")
     validation = found.get("validation")
     if validation:
         for topic in validation["rows"]:

@@ -98,6 +98,8 @@ def show_validation(result: dict[str, object]) -> None:
     showing.table(("file", "line", "reason", "record"), rows, title="quarantined")
     failed: Rows = [[f["file"], f["reason"]] for f in parts(result, "failed")]
     showing.table(("file", "reason"), failed, title="failed")
+    if result.get("diff"):
+        showing.say(str(result["diff"]))
     showing.say(str(result["summary"]))
     if result.get("digest"):
         showing.say(f"Next: casparian publish {result['draft']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +19,8 @@ from engine.models import (
     Draft,
 )
 from engine.paths import harmless
+from engine.service.differences import against_active
+from engine.service.drafts import sinks_of
 from engine.service.names import approval_number, sentence
 from engine.service.results import (
     ApprovalDetail,
@@ -27,6 +30,7 @@ from engine.service.results import (
     FindingPart,
     Validation,
 )
+from gatekeeper.manifest import read_manifest
 
 _YES_FROM = (ApprovalStatus.WAITING, ApprovalStatus.DECLINED)
 """A person may change their mind, either way, until the yes is used."""
@@ -142,6 +146,24 @@ def _detail(session: Session, row: Approval) -> ApprovalDetail:
         findings=findings,
         validation=checked,
         dependencies=draft.dependencies,
+        diff=_diff(session, draft, row),
+    )
+
+
+def _diff(session: Session, draft: Draft, row: Approval) -> str | None:
+    """The difference as it stands now: another version may be in force than at validation."""
+    if row.status is ApprovalStatus.USED or draft.digest != row.digest:
+        return None
+    if draft.report is None or draft.lockfile is None:
+        return None
+    manifest = read_manifest(str(draft.files["plugin.py"]))
+    return against_active(
+        session,
+        draft,
+        lockfile=draft.lockfile,
+        manifest=manifest,
+        contract=cast("dict[str, object]", draft.report["contract"]),
+        sinks=sinks_of(session, draft, manifest),
     )
 
 
@@ -188,6 +210,8 @@ def review_of(detail: ApprovalDetail) -> str:
     if detail.validation is not None:
         lines.append(f"Validation: {detail.validation.summary}")
     lines.append(f"Digest of everything that takes effect: {detail.digest}")
+    if detail.diff is not None:
+        lines += ["--- what changes ---", harmless(detail.diff, lines=True)]
     for name, text in _escaped(detail.source).items():
         lines += [f"--- {name} ---", text]
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from engine.control import Caller, Progress
 from engine.house import House
 from engine.models import Draft
 from engine.paths import absolute, display
+from engine.service.differences import against_active
 from engine.service.drafts import (
     findings_of,
     known_draft,
@@ -140,6 +141,9 @@ def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manif
         sinks = sinks_of(session, row, manifest)
         digest = digest_in_force(artifact, contract=contract, sinks=sinks)
         result = _validation(draft, report, manifest, contract, digest)
+        result.diff = against_active(
+            session, row, lockfile=lockfile, manifest=manifest, contract=contract, sinks=sinks
+        )
         if row.revision == revision:
             row.lockfile = lockfile
             row.digest = digest if result.ok else None

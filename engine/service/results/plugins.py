@@ -128,6 +128,8 @@ class ApprovalDetail(Result):
     findings: list[FindingPart]
     validation: Validation | None
     dependencies: list[str]
+    diff: str | None = None
+    """What would change about the version in force."""
 
 
 class Approvals(Result):
