@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import hmac
+import logging
 import secrets
 import socket
 from collections.abc import Generator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+
+logger = logging.getLogger(__name__)
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;
@@ -49,21 +52,29 @@ _HEADERS = {
 class ApprovalPage:
     """One page on a loopback port; its address holds a key that only this user is told."""
 
-    def __init__(self) -> None:
-        """Take a free port; nobody is served before `companion().serve` runs."""
+    def __init__(self, port: int = 0) -> None:
+        """Take this port, or a free one; nobody is served before `companion().serve` runs.
+
+        Without any port there is no page, and approvals name only the command: that is no reason
+        to have no engine.
+        """
         self._key = secrets.token_urlsafe(24)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._port = int(self._socket.getsockname()[1])
+        self._socket = _listen(port)
 
     def companion(self) -> Companion:
         """What the engine runs beside itself."""
         return Companion(serve=self._serve, url=self.url)
 
-    def url(self, number: int) -> str:
-        """Where a person decides one approval."""
-        return f"http://127.0.0.1:{self._port}/approvals/{number}?key={self._key}"
+    def url(self, number: int) -> str | None:
+        """Where a person decides one approval; None if there is no page."""
+        if self._socket is None:
+            return None
+        port = self._socket.getsockname()[1]
+        return f"http://127.0.0.1:{port}/approvals/{number}?key={self._key}"
 
     async def _serve(self, house: House) -> None:
+        if self._socket is None:
+            return
         import uvicorn
 
         class Quiet(uvicorn.Server):
@@ -152,6 +163,18 @@ class ApprovalPage:
         else:
             parts.append(f"<p>This is {escape(found.status)}.</p>")
         return "".join(parts)
+
+
+def _listen(port: int) -> socket.socket | None:
+    for wanted in dict.fromkeys((port, 0)):
+        try:
+            return socket.create_server(("127.0.0.1", wanted))
+        except OSError as error:
+            logger.warning(
+                "port of the approval page not to be had",
+                extra={"port": wanted, "error": str(error)},
+            )
+    return None
 
 
 def escape(text: str) -> str:

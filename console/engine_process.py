@@ -29,7 +29,7 @@ def run(home: Home, *, background: bool, allow_unconfined: bool) -> None:
     else:
         set_up(sys.stderr)
         showing.say(f"Engine of {home.root}. Ctrl-C ends it.")
-    page = ApprovalPage()
+    page = ApprovalPage(settings.page_port)
     anyio.run(
         partial(
             run_engine,

@@ -123,7 +123,13 @@ def _only_engine(home: Home) -> Generator[None]:
 def _clear(home: Home) -> None:
     """Remove what an engine that was killed left: sockets, snapshots, unlisted outputs."""
     for path in (home.engine_socket, home.sentinel_socket):
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{path} is in the way of the engine's socket: {error.strerror}",
+                hint=f"Move it elsewhere: mv {path} {path}.old",
+            ) from error
     with home.worker_lock.open("ab") as lock:
         if not _no_worker_lives(lock):
             # It may be about to list the very files that look like orphans.

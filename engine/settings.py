@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """A detached engine that watches nothing leaves after this many idle seconds."""
     approval: Literal["auto", "host", "person"] = "auto"
     """`auto` (form if offered, else out of band), `host`, or `person` (always out of band)."""
+    page_port: int = Field(default=0, ge=0, le=65535)
+    """Loopback port of the approval page; 0, or a port that is taken, means any free one."""
     read_only: bool = False
     allow_unconfined: bool = False
     """Run plugins without a wall where none can be built. Logged with every job."""
