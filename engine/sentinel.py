@@ -188,6 +188,11 @@ class Sentinel:
             return _LOOK_AGAIN_S
         return min(_LOOK_AGAIN_S, max(0.05, (due - datetime.now(UTC)).total_seconds()))
 
+    @property
+    def _credit(self) -> int:
+        """Batches that all workers together hold when none is idle; about half of them run."""
+        return sum(one.facts.credit for one in self.workers.values())
+
     async def _give(self, worker: _Worker) -> bool:
         """Hand one batch to a worker; False if nothing waits."""
         claim = partial(
@@ -196,7 +201,7 @@ class Sentinel:
             self.gate(),
             worker=worker.facts.worker,
             limit=self.settings.batch_files,
-            shares=min(sum(one.facts.credit for one in self.workers.values()), _MOST_SHARES) or 1,
+            shares=max(1, min(self._credit // 2, _MOST_SHARES)),
         )
         assignment = await anyio.to_thread.run_sync(claim)
         if assignment is None:
