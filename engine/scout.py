@@ -17,6 +17,7 @@ from engine.models import FileLocation, LocationState, SourceRoot
 
 _MOST_LOST = 0.5
 _FEW_FILES = 20
+_ROWS_AT_ONCE = 200
 _FACTS = ("size", "mtime_ns", "ctime_ns", "inode", "device")
 
 
@@ -145,14 +146,21 @@ def _apply(catalog: Catalog, root_id: int, difference: _Difference, listing: Lis
 
 
 def _append(session: Session, root_id: int, new: pl.DataFrame) -> None:
-    """Add new locations past the ORM, which would take twenty times as long."""
-    if not new.height:
-        return
-    session.connection().exec_driver_sql(
-        "INSERT INTO file_location (root_id, member, state, dirty, path, size, mtime_ns, ctime_ns,"  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
-        f" inode, device) VALUES ({int(root_id)}, '', '{LocationState.PRESENT.value}', 1,"
-        " ?, ?, ?, ?, ?, ?)",
-        new.select(*SCHEMA)
-        .sort("path")
-        .rows(),  # in the order of the index, which then grows at its end
-    )
+    """Add new locations past the ORM, many with each statement: one at a time takes twice as long.
+
+    In the order of the index, which then grows at its end.
+    """
+    ordered = new.select(*SCHEMA).sort("path")
+    width = len(SCHEMA)
+    values: list[object] = [None] * (ordered.height * width)
+    for position, column in enumerate(ordered.get_columns()):
+        values[position::width] = column.to_list()
+    connection = session.connection()
+    for start in range(0, ordered.height, _ROWS_AT_ONCE):
+        count = min(_ROWS_AT_ONCE, ordered.height - start)
+        row = f"({int(root_id)}, '', '{LocationState.PRESENT.value}', 1, ?, ?, ?, ?, ?, ?)"
+        connection.exec_driver_sql(
+            "INSERT INTO file_location (root_id, member, state, dirty, path, size, mtime_ns,"  # noqa: S608 - a number and our own words
+            f" ctime_ns, inode, device) VALUES {', '.join([row] * count)}",
+            tuple(values[start * width : (start + count) * width]),
+        )
