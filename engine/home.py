@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +54,25 @@ class Home:
 
     @property
     def run(self) -> Path:
-        """Sockets, in the user's run-time folder: socket paths over 107 bytes fail."""
+        """Sockets, in the user's run-time folder: socket paths over 107 bytes fail.
+
+        Once made, the home remembers it: a host that starts a server with almost no environment
+        must find the engine that a shell started.
+        """
         mark = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        name = f"casparian-{os.getuid()}-{mark}"
+        with contextlib.suppress(OSError):
+            remembered = self.run_link.readlink()
+            # A home that was copied points to the sockets of the one it was copied from.
+            if remembered.name == name and remembered.is_dir():
+                return remembered
         base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        return Path(base) / f"casparian-{os.getuid()}-{mark}"
+        return Path(base) / name
+
+    @property
+    def run_link(self) -> Path:
+        """Points to the folder of the sockets."""
+        return self.root / "run"
 
     @property
     def engine_socket(self) -> Path:
@@ -113,11 +130,16 @@ def prepare(root: Path) -> Home:
 
 
 def prepare_run_folder(home: Home) -> None:
-    """Make the folder of the sockets; refuse one that somebody else owns."""
-    home.run.mkdir(mode=0o700, exist_ok=True)
-    facts = home.run.lstat()
+    """Make the folder of the sockets and remember it; refuse one that somebody else owns."""
+    folder = home.run
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
     if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
         raise ConfigError(
-            f"{home.run} belongs to somebody else or is open to others",
-            hint=f"Remove it, or set XDG_RUNTIME_DIR to a folder of your own: rm -r {home.run}",
+            f"{folder} belongs to somebody else or is open to others",
+            hint=f"Remove it, or set XDG_RUNTIME_DIR to a folder of your own: rm -r {folder}",
         )
+    if not home.run_link.is_symlink() or home.run_link.readlink() != folder:
+        new = home.root / f".run-{os.getpid()}-{threading.get_ident()}"
+        new.symlink_to(folder)
+        new.replace(home.run_link)

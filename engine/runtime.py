@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 0.5
 _WORKERS_END_S = 5.0
+_LOOK_AT_SOCKET_S = 1.0
 
 Page = Callable[[House], Coroutine[object, object, None]]
 """Serves the approval page until cancelled."""
@@ -207,6 +208,7 @@ async def _run(
             tasks.start_soon(_keep_worker, engine)
             tasks.start_soon(watching.watch, house)
             tasks.start_soon(_stop_on_signal, stopping)
+            tasks.start_soon(_stop_when_unreachable, home.engine_socket, stopping)
             if companion is not None:
                 tasks.start_soon(companion.serve, house)
             if leaves_when_idle:
@@ -245,6 +247,27 @@ async def _stop_on_signal(stopping: anyio.Event) -> None:
         async for _ in signals:
             stopping.set()
             return
+
+
+async def _stop_when_unreachable(path: Path, stopping: anyio.Event) -> None:
+    """End when the socket was removed (a run-time folder goes with its login): nobody could say so.
+
+    As long as this engine lives, none that could be reached may start.
+    """
+    own = _inode(path)
+    while True:
+        await anyio.sleep(_LOOK_AT_SOCKET_S)
+        if _inode(path) != own:
+            logger.warning("the socket was removed, ending", extra={"socket": str(path)})
+            stopping.set()
+            return
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 async def _leave_when_idle(engine: _Engine, house: House) -> None:

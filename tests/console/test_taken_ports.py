@@ -13,6 +13,8 @@ import pytest
 import watchfiles
 
 from console.approval_page import ApprovalPage
+from engine.control import Caller, Client
+from engine.home import prepare
 from tests.conftest import START, House
 from tests.doors import casparian
 
@@ -103,3 +105,35 @@ def test_something_else_in_the_place_of_a_socket_is_named_with_what_to_do(house:
     assert "is in the way" in said
     assert f"mv {house.home.engine_socket}" in said
     house.home.engine_socket.rmdir()
+
+
+def test_doors_of_different_environments_find_one_engine(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    house.call("get_overview")
+    first = house.home.engine_socket
+
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(elsewhere))
+
+    assert prepare(house.home.root).engine_socket == first
+    assert Client(prepare(house.home.root), Caller("cli", "t"), START).is_running()
+
+
+def test_a_copied_home_has_sockets_of_its_own(house: House, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir(mode=0o700)
+    (copy / "run").symlink_to(house.home.run)
+
+    assert prepare(copy).run != house.home.run
+    assert (copy / "run").readlink() == prepare(copy).run
+
+
+def test_an_engine_that_nobody_can_reach_makes_room_for_another(house: House) -> None:
+    house.call("get_overview")
+    house.person.close()
+    house.home.engine_socket.unlink()
+
+    assert house.call("get_overview")["sources"] == []
