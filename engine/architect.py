@@ -26,8 +26,10 @@ from engine.models import (
     Publisher,
     Reprocess,
     RoutingRule,
+    SourceRoot,
     TopicConfig,
 )
+from engine.paths import display
 from gatekeeper.admission import Admission, admit
 from gatekeeper.artifact import Artifact, make_artifact
 from gatekeeper.canonical import canonical_json, sha256_hex
@@ -77,7 +79,7 @@ def deploy(catalog: Catalog, body: Deploy, gate: Gate, *, now: datetime) -> Depl
     2. Its lockfile installs from hashed wheels alone.
     3. Contract and sinks are the signed ones.
     4. A person approved exactly this digest and version, and the yes was not used before.
-    5. The version is higher than every earlier one.
+    5. The version is higher than every earlier one, and the folders are still granted.
     6. No other plugin feeds one of its topics.
     7. A topic that another plugin fed before is held to the contract it had.
 
@@ -236,7 +238,7 @@ def _wire(
 ) -> Deployed:
     """Routes, the end of older versions, and the jobs of the reprocess choice."""
     name, pattern = admission.statement.plugin, admission.manifest.pattern
-    roots = [int(str(one)) for one in _listed(approval.effects.get("roots"))]
+    roots = _granted(session, approval)
     tags = list(admission.manifest.subscriptions or admission.manifest.topics[:1])
     for rule in session.scalars(select(RoutingRule).where(RoutingRule.plugin == name)):
         session.delete(rule)
@@ -279,6 +281,20 @@ def _wire(
         now=now,
     )
     return Deployed(status="ACTIVE", plugin=name, version=admission.statement.version, jobs=queued)
+
+
+def _granted(session: Session, approval: Approval) -> list[int]:
+    """The folders that the person saw; each must still be granted."""
+    roots = [int(str(one)) for one in _listed(approval.effects.get("roots"))]
+    removed = session.scalar(
+        select(SourceRoot.path).where(SourceRoot.id.in_(roots), SourceRoot.removed.is_not(None))
+    )
+    if removed is not None:
+        raise ApprovalError(
+            f"approval {approval.id} was given for {display(removed)}, which was taken away since",
+            hint="Grant the folder again, or draft from files of another one.",
+        )
+    return roots
 
 
 def _listed(value: object) -> list[object]:

@@ -177,6 +177,10 @@ class Client:
             if process.poll() not in (None, 0):
                 break
             time.sleep(pause)
+        # Another engine may have come up meanwhile, and sent this one away.
+        connection = self._try_connect()
+        if connection is not None:
+            return connection
         said = log.read_text("utf-8", "replace").strip()[-1500:]
         raise EngineUnavailable(
             f"no engine came up for {self.home.root}: {said or 'it said nothing'}"

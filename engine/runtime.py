@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import anyio
 import anyio.abc
@@ -37,14 +33,13 @@ from engine.scanning import Scanner
 from engine.sentinel import Sentinel, SentinelSettings, is_own_user
 from engine.service.calls import may_be_remembered, perform
 from engine.settings import Settings
-from engine.sinks.lake import sweep_orphans
+from engine.takeover import clear, only_engine
 from engine.trials import Trials
 from gatekeeper.identity import load_or_create_key, load_trusted
 
 logger = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 0.5
-_WORKERS_END_S = 5.0
 _LOOK_AT_SOCKET_S = 1.0
 
 Page = Callable[[House], Coroutine[object, object, None]]
@@ -98,65 +93,14 @@ async def run_engine(
     Raises:
         ConfigError: another engine has this home, or a socket cannot be made.
     """
-    with _only_engine(home):
-        _clear(home)
+    with only_engine(home):
+        clear(home)
         load_or_create_key(home.keys)
         catalog = open_catalog(home.catalog)
         try:
             await _run(home, settings, catalog, companion, leaves_when_idle=leaves_when_idle)
         finally:
             catalog.close()
-
-
-@contextmanager
-def _only_engine(home: Home) -> Generator[None]:
-    with home.lock.open("a+b") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"an engine runs for {home.root} already",
-                hint="Use it, or end it first: `casparian stop`.",
-            ) from error
-        yield
-
-
-def _clear(home: Home) -> None:
-    """Remove what an engine that was killed left: sockets, snapshots, unlisted outputs."""
-    for path in (home.engine_socket, home.sentinel_socket):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{path} is in the way of the engine's socket: {error.strerror}",
-                hint=f"Move it elsewhere: mv {path} {path}.old",
-            ) from error
-    with home.worker_lock.open("ab") as lock:
-        if not _no_worker_lives(lock):
-            # It may be about to list the very files that look like orphans.
-            logger.warning("a worker of an earlier engine still lives; nothing is swept this time")
-            return
-        for entry in home.spool.iterdir():
-            shutil.rmtree(entry, ignore_errors=True)
-        for entry in home.venvs.glob(".building-*"):
-            shutil.rmtree(entry, ignore_errors=True)
-        swept = sweep_orphans(home.lake)
-        if swept:
-            logger.info("orphans removed", extra={"files": swept})
-
-
-def _no_worker_lives(lock: BinaryIO) -> bool:
-    """Whether every worker of an engine that was killed has noticed and ended."""
-    deadline = time.monotonic() + _WORKERS_END_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
 
 
 async def _run(

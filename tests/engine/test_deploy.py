@@ -298,3 +298,14 @@ def test_sinks_changed_in_the_catalog_are_caught_at_dispatch(
 
     assert job["error"]["code"] == "SIGNATURE_MISMATCH"
     assert not (tmp_path / "stolen.db").exists()
+
+
+def test_a_yes_for_a_folder_since_taken_away_deploys_nothing(
+    approved: Approved, data: Path
+) -> None:
+    approved.house.call("remove_source", path=str(data))
+
+    with pytest.raises(ApprovalError, match="taken away"):
+        approved.deploy()
+
+    assert deployed(approved.house) == 0
