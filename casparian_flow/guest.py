@@ -208,6 +208,7 @@ def _run_child(
     module: types.ModuleType | None = None
     writer = link.Writer(channel)
     for index, path in enumerate(paths):
+        _mark_log(str(order["mark"]))
         writer.add_json(Kind.OPENED, {"index": index})
         try:
             module = module or _load_plugin(cast("dict[str, str]", order["files"]))
@@ -219,6 +220,15 @@ def _run_child(
     writer.add(Kind.GOODBYE, b"")
     writer.flush()
     return 0
+
+
+def _mark_log(mark: str) -> None:
+    """Tell the host where in the log the next job begins."""
+    if mark:
+        with contextlib.suppress(OSError, ValueError):  # the plugin may have closed them
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.write(2, mark.encode())
 
 
 def _close_all_but(keep: set[int]) -> None:

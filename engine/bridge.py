@@ -29,9 +29,9 @@ from casparian_flow.errors import (
 )
 from casparian_flow.link import Frame, Kind
 from engine import intake
+from engine.guest_log import Log
 from engine.guests import Child, WarmParent
 
-_LOG_HEAD_BYTES, _LOG_TAIL_BYTES = 64 << 10, 64 << 10
 _LAST_WORDS_MS = 2000
 _MEMORY_STATUSES = (-9, -11, -6)
 
@@ -113,31 +113,6 @@ class Raised:
 Event = Opened | Rows | SetAside | Closed | Raised
 
 
-class Log:
-    """The first and last part of what a guest wrote to stdout and stderr."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._lost = 0
-
-    def add(self, chunk: bytes) -> None:
-        """Keep `chunk`, within bounds."""
-        room = _LOG_HEAD_BYTES - len(self._head)
-        self._head += chunk[:room]
-        self._tail += chunk[room:] if room > 0 else chunk
-        surplus = len(self._tail) - _LOG_TAIL_BYTES
-        if surplus > 0:
-            del self._tail[:surplus]
-            self._lost += surplus
-
-    def text(self) -> str:
-        """What was kept, with a line that says how much was not."""
-        gap = f"\n… {self._lost} bytes left out …\n".encode() if self._lost else b""
-        return (bytes(self._head) + gap + bytes(self._tail)).decode("utf-8", "backslashreplace")
-
-
 @dataclass
 class _Progress:
     """What the open job has sent so far."""
@@ -163,7 +138,7 @@ def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Generator[Even
     try:
         try:
             fds = [one.fd for one in order.inputs if one.fd is not None]
-            child = parent.spawn(_spawn_order(order), [theirs.fileno(), log_write, *fds])
+            child = parent.spawn(_spawn_order(order, log.mark), [theirs.fileno(), log_write, *fds])
         finally:
             theirs.close()
             os.close(log_write)
@@ -175,13 +150,13 @@ def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Generator[Even
         os.close(log_read)
 
 
-def _spawn_order(order: BatchOrder) -> dict[str, object]:
+def _spawn_order(order: BatchOrder, mark: str) -> dict[str, object]:
     jobs: list[dict[str, object]] = []
     position = 0
     for index, one in enumerate(order.inputs):
         jobs.append({"index": index, "name": one.name.hex(), "fd": position, "path": one.path})
         position += one.fd is not None
-    return {"files": order.files, "topics": list(order.topics), "jobs": jobs}
+    return {"files": order.files, "topics": list(order.topics), "jobs": jobs, "mark": mark}
 
 
 @dataclass(frozen=True, slots=True)

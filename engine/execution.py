@@ -28,7 +28,6 @@ from engine.bridge import (
     BatchOrder,
     Closed,
     Input,
-    Log,
     Opened,
     Raised,
     Rows,
@@ -36,6 +35,7 @@ from engine.bridge import (
     guest_name,
     run_batch,
 )
+from engine.guest_log import Log
 from engine.guests import WarmParent
 from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
 from engine.sinks import lake as lakes
@@ -72,6 +72,7 @@ class _Attempt:
     schemas: dict[str, pa.Schema | None] = field(default_factory=dict[str, pa.Schema | None])
     result: JobResult | None = None
     error: CasparianError | None = None
+    log: str | None = None
     counts: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -166,7 +167,7 @@ def _release(attempts: Sequence[_Attempt]) -> None:
 def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
     if not attempts or run.cancelled.is_set():
         return
-    log = Log()
+    log = Log(len(attempts))
     started = time.monotonic()
     try:
         _run_child(run, attempts, log)
@@ -246,11 +247,12 @@ def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
 
 def _promote(run: _Run, attempts: list[_Attempt], log: Log, *, elapsed_ms: int) -> None:
     staged: list[tuple[_Attempt, list[lakes.StagedFile], dict[str, object]]] = []
-    for attempt in attempts:
+    for index, attempt in enumerate(attempts):
+        attempt.log = log.text(index) or None
         if attempt.error is not None or attempt.staging is None:
             _abandon(attempt)
             error = attempt.error or GuestError("the job was never opened")
-            attempt.result = _failed(attempt, error, log=log.text())
+            attempt.result = _failed(attempt, error, log=attempt.log)
             continue
         receipt = _receipt(run, attempt, len(attempts), elapsed_ms)
         try:
@@ -265,9 +267,8 @@ def _promote(run: _Run, attempts: list[_Attempt], log: Log, *, elapsed_ms: int) 
         for attempt, _, _ in staged:
             attempt.result = _failed(attempt, error)
         return
-    kept = log.text() or None
     for (attempt, _, receipt), promotion in zip(staged, promotions, strict=True):
-        _conclude(run.bench, run.dispatch, attempt, promotion, receipt, log=kept)
+        _conclude(run.bench, run.dispatch, attempt, promotion, receipt)
 
 
 def _receipt(run: _Run, attempt: _Attempt, batch: int, elapsed_ms: int) -> dict[str, object]:
@@ -290,8 +291,6 @@ def _conclude(
     attempt: _Attempt,
     promotion: Promotion,
     receipt: dict[str, object],
-    *,
-    log: str | None = None,
 ) -> None:
     """Deliver what was promoted, then call the job done."""
     try:
@@ -311,7 +310,7 @@ def _conclude(
         outputs=outputs,
         quarantined=promotion.quarantined,
         receipt=receipt,
-        log=log,
+        log=attempt.log,
     )
 
 

@@ -23,7 +23,6 @@ from engine.bridge import (
     BatchOrder,
     Closed,
     Input,
-    Log,
     Opened,
     Raised,
     Rows,
@@ -31,6 +30,7 @@ from engine.bridge import (
     guest_name,
     run_batch,
 )
+from engine.guest_log import Log
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
 from engine.sandbox import strongest_wall

@@ -49,7 +49,6 @@ class Staging:
         self._lake = lake
         self._outputs: dict[str, _Output] = {}
         self.quarantined = 0
-        self.log = ""
 
     def write(self, topic: str, batch: pa.RecordBatch) -> None:
         """Take rows of a topic; an empty batch announces the schema.

@@ -188,3 +188,18 @@ def send(house: House, line: bytes) -> dict[str, Any]:
                 if "result" in answer:
                     return cast("dict[str, Any]", answer["result"])
     raise AssertionError("no answer")
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_job_has_its_own_log_and_no_other(house: House, data: Path) -> None:
+    for number in range(3):
+        (data / f"a{number}.csv").write_text(f"id\n{number}\n")
+    talking = source("a*.csv").replace(
+        "        with open", '        print("reading", path[-6:])\n        with open'
+    )
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a0.csv")], source=talking)
+    jobs = house.settle(plugin="things", include=["log", "receipt"])["jobs"]
+
+    assert {job["receipt"]["batch_files"] for job in jobs} == {3}
+    assert {job["log"] for job in jobs} == {f"reading a{n}.csv\n" for n in range(3)}
