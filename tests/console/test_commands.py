@@ -5,30 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import House
+from tests.doors import COMMAND, casparian
 
-COMMAND = str(Path(sys.executable).parent / "casparian")
 WORDS = (  # as a person reads them
     "demo", "init", "start", "stop", "scan", "sources", "files", "preview", "draft", "validate",
     "publish", "approve", "plugins", "retire", "run", "jobs", "retry", "cancel", "datasets",
     "query", "lineage", "explain", "verify", "doctor", "mcp",
 )  # fmt: skip
-
-
-def casparian(house: House, *arguments: str, code: int = 0) -> str:
-    environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root), "COLUMNS": "200"}
-    done = subprocess.run(
-        [COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=120,
-        check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
 
 
 def asked(house: House, *arguments: str, code: int = 0) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A worker that falls silent loses its jobs to another, and can add nothing afterwards."""
+"""A worker that falls silent, or a job that is cancelled, costs the other jobs nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -79,4 +80,27 @@ def test_a_hung_worker_loses_its_lease_and_another_takes_over(
     assert worker_pid(house) != hung
     assert not Path(f"/proc/{hung}").exists()
     assert house.rows("SELECT id FROM things ORDER BY id") == [["1"], ["2"]]
+    assert house.call("verify")["ok"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_cancelling_one_job_of_a_batch_costs_the_others_nothing(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    house.settle()
+    for number, steps in enumerate((60_000_000, 0, 0), 1):
+        (data / f"b{number}.csv").write_text(f"steps,id\n{steps},{number}\n")
+    house.call("scan", path=str(data))
+    files = [str(data / f"b{number}.csv") for number in (1, 2, 3)]
+
+    def newest(file: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", house.call("get_jobs", file=file)["jobs"][0])
+
+    until(lambda: newest(files[0])["state"] == "running")
+    house.call("cancel_job", jobs=[newest(files[2])["job"]])
+    house.settle()
+
+    assert [newest(file)["state"] for file in files] == ["done", "done", "cancelled"]
+    assert house.rows("SELECT id FROM things ORDER BY id") == [["0"], ["1"], ["2"]]
     assert house.call("verify")["ok"]
