@@ -490,6 +490,7 @@ def test_a_job_cannot_read_or_disturb_another_that_is_running(confined: WarmPare
         "        open('own', 'w').write('secret')\n"
         "        fact = f'{os.getpid()} {os.getcwd()}'\n"
         "        self.outlet.quarantine(fact, 'here', None)\n"
+        "        self.outlet._writer.flush()\n"
         "        while not os.path.exists('stop'): time.sleep(0.01)"
     )
     thief = _HEAD + (
@@ -578,7 +579,11 @@ def test_a_snapshot_of_another_batch_cannot_be_read(confined: WarmParent) -> Non
 def test_closing_a_parent_ends_everything_in_its_namespace(wall: Wall, place: Path) -> None:
     if wall.bwrap is None:
         pytest.skip("no namespaces on this machine")
-    endless = _HEAD + "        self.outlet.quarantine('', '', None)\n        time.sleep(1e6)"
+    endless = _HEAD + (
+        "        self.outlet.quarantine('', '', None)\n"
+        "        self.outlet._writer.flush()\n"
+        "        time.sleep(1e6)"
+    )
     with closing(start_parent(wall, place / "venv", place / "spool")) as parent, sealed() as one:
         spaces = namespaces_of(parent)
         order = order_for({"plugin.py": endless}, one)
@@ -602,6 +607,7 @@ def test_a_guest_of_root_is_the_spare_user_in_every_way(confined: WarmParent, wa
     plugin = _HEAD + (
         "        ids = [*os.getresuid(), *os.getresgid(), *os.getgroups()]\n"
         "        self.outlet.quarantine(repr(sorted(set(ids))), 'ids', None)\n"
+        "        self.outlet._writer.flush()\n"
         "        time.sleep(1e6)"
     )
     with (
