@@ -141,13 +141,26 @@ def _serve(control: socket.socket, setup: dict[str, object]) -> None:
                 if pid in watched.values():
                     os.kill(pid, signal.SIGKILL)
             elif frame.kind is Kind.SPAWN:
-                pid = _fork(frame, fds, setup, control)
-                pidfd = os.pidfd_open(pid)
-                watched[pidfd] = pid
-                poll.register(pidfd, select.POLLIN)
-                for received in fds:
-                    os.close(received)
-                link.send_json(control.fileno(), Kind.STARTED, {"pid": pid})
+                pid, started = _start_child(frame, fds, setup, control)
+                if pid:
+                    pidfd = os.pidfd_open(pid)
+                    watched[pidfd] = pid
+                    poll.register(pidfd, select.POLLIN)
+                link.send_json(control.fileno(), Kind.STARTED, started)
+
+
+def _start_child(
+    frame: Frame, fds: list[int], setup: dict[str, object], control: socket.socket
+) -> tuple[int, dict[str, object]]:
+    """The child's process id and what to tell the host; 0 if none could be forked."""
+    try:
+        pid = _fork(frame, fds, setup, control)
+    except OSError as error:  # all guests share one user's processes and threads
+        return 0, {"pid": 0, "error": str(error)}
+    finally:
+        for received in fds:
+            os.close(received)
+    return pid, {"pid": pid}
 
 
 def _remove_scratch(setup: dict[str, object], pid: int) -> bool:

@@ -190,7 +190,10 @@ class WarmParent:
                 break
             fact = frame.json()
             pid = cast("int", fact["pid"])
-            if frame.kind is Kind.STARTED:
+            if frame.kind is Kind.STARTED and pid == 0:
+                why = str(fact.get("error"))[:500]
+                self._starting.popleft().set_exception(GuestSilent(f"no child started: {why}"))
+            elif frame.kind is Kind.STARTED:
                 child = Child(pid, Future())
                 self._children[pid] = child
                 self._starting.popleft().set_result(child)

@@ -20,7 +20,7 @@ from typing import cast
 
 import pytest
 
-from casparian_flow.errors import GuestKilled, GuestTimedOut, SandboxError
+from casparian_flow.errors import GuestKilled, GuestSilent, GuestTimedOut, SandboxError
 from engine import sandbox, snapshot
 from engine.bridge import Input, SetAside, run_batch
 from engine.guests import GuestSettings, WarmParent
@@ -401,6 +401,35 @@ def test_threads_run_out_and_the_next_job_still_starts(confined: WarmParent) -> 
 
     assert 0 < int(outcome.set_aside[0].raw) < 1024
     assert serves_an_honest_job(confined)
+
+
+def test_a_parent_outlives_the_thread_bomb_of_another(
+    confined: WarmParent, wall: Wall, place: Path
+) -> None:
+    if wall.user is None:
+        pytest.skip("without a spare user the limit counts this user's own processes too")
+    bomb = _HEAD + (
+        "        threading.stack_size(1 << 15)\n"
+        "        try:\n"
+        "            while True:\n"
+        "                threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()\n"
+        "        except RuntimeError: pass\n"
+        "        self.outlet.quarantine('', '', None)\n"
+        "        self.outlet._writer.flush()\n"
+        "        time.sleep(1e6)"
+    )
+    with closing(start_parent(wall, place / "venv", place / "spool")) as other:
+        with (
+            sealed() as one,
+            closing(run_batch(other, order_for({"plugin.py": bomb}, one), Outcome().log)) as batch,
+        ):
+            next(event for event in batch if isinstance(event, SetAside))
+
+            with pytest.raises(GuestSilent, match="no child started"):
+                run(confined, _HEAD + "        pass")
+
+        assert confined.is_alive
+        assert serves_an_honest_job(confined)
 
 
 def test_the_wide_twin_of_a_call_ends_the_guest(confined: WarmParent) -> None:
