@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.models import FileLocation, LocationState, RoutingRule, SourceRoot
+from engine.listing import records
+from engine.models import LocationState, RoutingRule, SourceRoot
 from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
 from engine.service.results import Group
 
 _MOST_GROUPS = 20
-_EXAMINED = 200_000
+_SHAPES = {
+    "shape": pl.String, "plugin": pl.String, "files": pl.UInt32, "bytes": pl.Int64,
+    "id": pl.Int64, "path": pl.Binary, "root": pl.Binary,
+}  # fmt: skip
 
 
-@dataclass
-class _Tally:
-    files: int = 0
-    bytes: int = 0
-    example: str = ""
-    example_id: int = 0
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The files of some roots by shape and reader."""
+
+    groups: list[Group]
+    """Those nobody reads first, the largest first; at most twenty."""
+    unrouted: int
+    """Files no plugin reads, whether or not their group is among these."""
 
 
-def shape_of(path: bytes) -> str:
-    """A name's shape: digits as `#`, so that `sales_2026-01.csv` and its sisters are one group."""
-    name = path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
-    return re.sub(r"\d+", "#", name)
+def survey(session: Session, roots: Sequence[SourceRoot], *, pattern: str = "**/*") -> Survey:
+    """Group present files by shape and reader.
+
+    A name's shape has its digits as `#`, so that `sales_2026-01.csv` and its sisters are one group.
+    """
+    shapes = [_shapes(session, root, pattern) for root in roots]
+    table = _summed(pl.concat([pl.DataFrame(schema=_SHAPES), *shapes]))
+    dark = table.filter(pl.col("plugin").is_null())["files"].sum()
+    merged = _summed(_few(table))
+    merged = merged.sort(
+        pl.col("plugin").is_not_null(), "files", "shape", descending=[False, True, False]
+    )
+    groups = [
+        Group(
+            fingerprint=row["shape"],
+            format=format_of(row["shape"]),
+            files=row["files"],
+            bytes=row["bytes"],
+            example=display(absolute(row["root"], row["path"])),
+            example_file=f"file-{row['id']}",
+            plugin=row["plugin"],
+        )
+        for row in merged.head(_MOST_GROUPS).to_dicts()
+    ]
+    return Survey(groups, int(dark))
 
 
 def format_of(shape: str) -> str:
@@ -39,72 +65,60 @@ def format_of(shape: str) -> str:
     return ending.lower() if dot and stem else "none"
 
 
-def dark_groups(
-    session: Session, roots: Sequence[SourceRoot], *, pattern: str = "**/*"
-) -> list[Group]:
-    """Groups of present files by shape and reader, those nobody reads first, largest first."""
-    tallies: defaultdict[tuple[str, str | None], _Tally] = defaultdict(_Tally)
-    for root in roots:
-        _count(session, root, pattern, tallies)
-    merged = _few(tallies)
-    groups = [
-        Group(
-            fingerprint=shape,
-            format=format_of(shape),
-            files=tally.files,
-            bytes=tally.bytes,
-            example=tally.example,
-            example_file=f"file-{tally.example_id}",
-            plugin=plugin,
-        )
-        for (shape, plugin), tally in merged.items()
-    ]
-    groups.sort(key=lambda group: (group.plugin is not None, -group.files, group.fingerprint))
-    return groups[:_MOST_GROUPS]
-
-
-def _count(
-    session: Session,
-    root: SourceRoot,
-    pattern: str,
-    tallies: defaultdict[tuple[str, str | None], _Tally],
-) -> None:
+def _shapes(session: Session, root: SourceRoot, pattern: str) -> pl.DataFrame:
+    """`_SHAPES` of one root: every shape and reader with its sums and one example."""
+    files = _present(session, root)
+    paths: list[bytes] = files["path"].to_list()
+    if pattern not in ("**/*", "*", "**"):
+        wanted = Matcher([Rule(pattern, "x")])
+        files = files.filter(pl.Series([bool(wanted.tags(path)) for path in paths]))
+        paths = files["path"].to_list()
     rules = session.execute(
         select(RoutingRule.pattern, RoutingRule.plugin, RoutingRule.tag).where(
             RoutingRule.root_id == root.id
         )
     )
     readers = Matcher(Rule(glob, plugin or tag) for glob, plugin, tag in rules)
-    wanted = None if pattern in ("**/*", "*", "**") else Matcher([Rule(pattern, "x")])
-    rows = session.execute(
-        select(FileLocation.id, FileLocation.path, FileLocation.size)
-        .where(FileLocation.root_id == root.id, FileLocation.state != LocationState.DELETED)
-        .limit(_EXAMINED)
+    names = [path.rpartition(b"/")[2].decode("utf-8", "backslashreplace") for path in paths]
+    plugins = [next(iter(readers.tags(path)), None) if readers else None for path in paths]
+    return _summed(
+        files.select(
+            pl.Series("shape", names, dtype=pl.String).str.replace_all(r"\d+", "#"),
+            pl.Series("plugin", plugins, dtype=pl.String),
+            pl.lit(1, pl.UInt32).alias("files"),
+            pl.col("size").cast(pl.Int64).alias("bytes"),
+            pl.col("id").cast(pl.Int64),
+            "path",
+            pl.lit(root.path, pl.Binary).alias("root"),
+        )
     )
-    for location_id, path, size in rows:
-        if wanted is not None and not wanted.tags(path):
-            continue
-        plugins = readers.tags(path) if readers else ()
-        tally = tallies[shape_of(path), plugins[0] if plugins else None]
-        tally.files += 1
-        tally.bytes += size
-        if not tally.example:
-            tally.example = display(absolute(root.path, path))
-            tally.example_id = location_id
 
 
-def _few(
-    tallies: dict[tuple[str, str | None], _Tally],
-) -> dict[tuple[str, str | None], _Tally]:
+def _present(session: Session, root: SourceRoot) -> pl.DataFrame:
+    """Id, size and path of every file that is there, as text but for the path."""
+    joined = session.connection().exec_driver_sql(
+        "SELECT CAST(group_concat(id || ' ' || size || ' ' || CAST(path AS TEXT), char(0)) AS BLOB)"
+        " FROM file_location WHERE root_id = ? AND state != ?",
+        (root.id, LocationState.DELETED.value),
+    )
+    return records(joined.scalar() or b"", ("id", "size", "path"))
+
+
+def _summed(table: pl.DataFrame) -> pl.DataFrame:
+    sums = pl.col("files", "bytes").sum()
+    return table.group_by("shape", "plugin", maintain_order=True).agg(
+        sums, pl.col("id", "path", "root").first()
+    )
+
+
+def _few(table: pl.DataFrame) -> pl.DataFrame:
     """Fold the many shapes that occur once or twice into one group per ending."""
-    if len(tallies) <= _MOST_GROUPS:
-        return tallies
-    merged: defaultdict[tuple[str, str | None], _Tally] = defaultdict(_Tally)
-    for (shape, plugin), tally in tallies.items():
-        key = (shape if tally.files > 2 else f"*.{format_of(shape)}", plugin)
-        target = merged[key]
-        target.files += tally.files
-        target.bytes += tally.bytes
-        if not target.example:
-            target.example, target.example_id = tally.example, tally.example_id
-    return merged
+    if table.height <= _MOST_GROUPS:
+        return table
+    endings = [f"*.{format_of(shape)}" for shape in table["shape"]]
+    return table.with_columns(
+        pl.when(pl.col("files") > 2)
+        .then(pl.col("shape"))
+        .otherwise(pl.Series(endings, dtype=pl.String))
+        .alias("shape")
+    )

@@ -24,7 +24,7 @@ from engine.models import (
 )
 from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
-from engine.service.darkness import dark_groups
+from engine.service.darkness import survey
 from engine.service.datasets import topics
 from engine.service.names import live_roots, sentence
 from engine.service.paging import cursor_for, offset_of
@@ -38,7 +38,7 @@ def get_overview(house: House, _caller: Caller) -> Overview:
         roots = live_roots(session)
         sources = [describe_source(session, root) for root in roots]
         files = _file_counts(session)
-        dark = [group for group in dark_groups(session, roots) if group.plugin is None]
+        dark = [group for group in survey(session, roots).groups if group.plugin is None]
         active = session.execute(
             select(PluginManifest.name, PluginManifest.version).where(
                 PluginManifest.status == PluginStatus.ACTIVE

@@ -25,7 +25,7 @@ from engine.models import (
 )
 from engine.paths import display
 from engine.scanning import Scanned
-from engine.service.darkness import dark_groups
+from engine.service.darkness import survey
 from engine.service.names import containing_root, live_roots, resolve, sentence
 from engine.service.results import Done, ScanResult, Source, Sources
 from engine.waiting import result_within
@@ -250,26 +250,25 @@ def _scan_result(house: House, root_id: int, pattern: str, scanned: Scanned | No
     with house.catalog.reading() as session:
         root = session.get_one(SourceRoot, root_id)
         name = display(root.path)
-        groups = dark_groups(session, [root], pattern=pattern)
+        found = survey(session, [root], pattern=pattern)
     if scanned is None:
         return ScanResult(
             summary=f"The scan of {name} goes on in the background.",
             source=name,
             state="running",
-            groups=groups,
+            groups=found.groups,
             next_steps=["get_overview()", "scan(...) again with the same path"],
         )
     inventory, tagged = scanned.inventory, scanned.tagged
-    unrouted = sum(group.files for group in groups if group.plugin is None)
     total = inventory.new + inventory.changed + inventory.unchanged + inventory.renamed
     skipped = dict(inventory.skipped)
     if tagged.unreadable:
         skipped["unreadable file"] = tagged.unreadable
     summary = (
-        f"{sentence(total, 'file')} in {name}: {inventory.new:,} new, {inventory.changed:,}"
-        f" changed, {inventory.deleted:,} deleted; {sentence(unrouted, 'file')} no plugin reads."
+        f"{sentence(total, 'file')} in {name}: {inventory.new:,} new, {inventory.changed:,} changed,"
+        f" {inventory.deleted:,} deleted; {sentence(found.unrouted, 'file')} no plugin reads."
     )
-    steps = [f'preview_file(file="{g.example_file}")' for g in groups if g.plugin is None][:1]
+    steps = [f'preview_file(file="{g.example_file}")' for g in found.groups if g.plugin is None][:1]
     return ScanResult(
         summary=summary,
         source=name,
@@ -278,9 +277,9 @@ def _scan_result(house: House, root_id: int, pattern: str, scanned: Scanned | No
         changed=inventory.changed + inventory.renamed,
         deleted=inventory.deleted,
         unchanged=inventory.unchanged,
-        unrouted=unrouted,
+        unrouted=found.unrouted,
         jobs=tagged.jobs,
         skipped=skipped,
-        groups=groups,
+        groups=found.groups,
         next_steps=steps,
     )

@@ -203,3 +203,16 @@ def test_a_job_has_its_own_log_and_no_other(house: House, data: Path) -> None:
 
     assert {job["receipt"]["batch_files"] for job in jobs} == {3}
     assert {job["log"] for job in jobs} == {f"reading a{n}.csv\n" for n in range(3)}
+
+
+def test_files_of_every_shape_are_counted_however_many_shapes_there_are(
+    house: House, data: Path
+) -> None:
+    for letter in "abcdefghijklmnopqrstuvwxy":
+        for number in range(3):
+            (data / f"{letter}{number}.csv").write_text("id\n1\n")
+
+    scanned = house.call("scan", path=str(data))
+
+    assert scanned["unrouted"] == 75
+    assert len(scanned["groups"]) == 20
