@@ -265,8 +265,9 @@ def _scan_result(house: House, root_id: int, pattern: str, scanned: Scanned | No
     if tagged.unreadable:
         skipped["unreadable file"] = tagged.unreadable
     summary = (
-        f"{sentence(total, 'file')} in {name}: {inventory.new:,} new, {inventory.changed:,} changed,"
-        f" {inventory.deleted:,} deleted; {sentence(found.unrouted, 'file')} no plugin reads."
+        f"{sentence(total, 'file')} in {name}: {inventory.new:,} new, {inventory.changed:,}"
+        f" changed, {inventory.deleted:,} deleted;"
+        f" {sentence(found.unrouted, 'file')} no plugin reads."
     )
     steps = [f'preview_file(file="{g.example_file}")' for g in found.groups if g.plugin is None][:1]
     return ScanResult(
