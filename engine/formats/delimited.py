@@ -101,7 +101,8 @@ def _read(text: str, delimiter: str, quote: str) -> _Reading | None:
         return None
     table = [row for _, row in rows[first:]]
     share = sum(len(row) == width for row in table) / len(table)
-    preamble = rows[first - 1][0] if first else 0
+    end, header = rows[first]
+    preamble = end - 1 - sum(cell.count("\n") for cell in header)  # lines above the first row
     return _Reading(delimiter, quote, preamble, comment, table, width, share)
 
 
@@ -167,6 +168,13 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column
     return [profile_column(name, [row[index] for row in rows]) for index, name in enumerate(names)]
 
 
+def _is_unterminated(sample: Sample, reading: _Reading) -> bool:
+    """Whether a quoted cell runs to the end of the text because nothing closes it."""
+    last = reading.rows[-1][-1] if reading.rows[-1] else ""
+    ends_quoted = sample.text.rstrip("\r\n").endswith(reading.quote)
+    return sample.is_whole and "\n" in last and not ends_quoted
+
+
 def _problems(
     sample: Sample,
     reading: _Reading,
@@ -188,6 +196,11 @@ def _problems(
         )
     if header and len({name.strip() for name in reading.rows[0]}) != len(names):
         problems.append("column names repeat; the later ones carry a number")
+    if _is_unterminated(sample, reading):
+        problems.append(
+            f"the last record holds a quote {reading.quote} that never closes: all that follows it"
+            " was read as one cell"
+        )
     if "\x00" in sample.text:
         problems.append("NUL characters in the text")
     if not sample.is_whole:

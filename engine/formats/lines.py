@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.formats.interface import ColumnProfile, Profile, Sample
 
 _LEAST_SHARE = 0.8
 _LEAST_STARTS = 0.05
 _SHOWN_ROWS = 50
+_TIME_FORMATS = tuple(
+    f"%Y-%m-%d{between}%H:%M:%S{fraction}{zone}"
+    for between in (" ", "T")
+    for fraction in ("", ",%f", ".%f")
+    for zone in ("", "%z")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,22 @@ def recognise(sample: Sample) -> Profile | None:
     return None
 
 
+def _time_format(values: list[str]) -> str:
+    """The one way in which all times are written; text if there is none."""
+    for form in _TIME_FORMATS:
+        if values and all(_is_time(value, form) for value in values):
+            return form
+    return "string"
+
+
+def _is_time(value: str, form: str) -> bool:
+    try:
+        datetime.strptime(value, form)  # noqa: DTZ007 - only whether it parses
+    except ValueError:
+        return False
+    return True
+
+
 def _profile(
     sample: Sample, shape: LogShape, records: list[dict[str, str | None]], lines: int
 ) -> Profile:
@@ -92,7 +115,7 @@ def _profile(
     for name in re.compile(shape.pattern).groupindex:
         values = [record[name] for record in records]
         filled = [value for value in values if value is not None and value != "-"]
-        kind = shape.types.get(name, "string")
+        kind = shape.types.get(name) or (_time_format(filled) if name == "time" else "string")
         columns.append(
             ColumnProfile(
                 name,

@@ -246,12 +246,15 @@ def _topic_from(path: bytes) -> str:
 
 
 def _pattern_from(path: bytes) -> str:
-    """A glob for a file and its sisters: digits become `*`."""
+    """A glob for a file and its sisters: each number becomes any other number.
+
+    Not any text: `sales-2026-01.csv` has no sister in `sales-refunds-2026.csv`.
+    """
     name = re.sub(
         r"(?:\\x[0-9a-f]{2})+", "0", path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
     )
     escaped = re.sub(r"([\[\]\\!#?*])", r"\\\1", name)
-    return re.sub(r"\d[\d._-]*(?=\d)|\d+", "*", escaped) or "*"
+    return re.sub(r"\d(?:[\d._-]*\d)?", "[0-9]*", escaped) or "*"
 
 
 def manifest_or_finding(source: str) -> tuple[Manifest | None, list[FindingPart]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from engine.formats.interface import ColumnProfile, Profile
 from engine.templates.typing import CONVERTERS, conversions, header_comment, literal
 
-_BODY = '''import pyarrow as pa
+_BODY = '''import csv
+
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
@@ -29,17 +31,36 @@ class Handler(BasePlugin):
         with open(path, "rb") as file:
             if not file.read(1):
                 return  # an empty file holds no records
-        for batch in self.read(path):
+        names = self.names(path) if HAS_HEADER else COLUMNS
+        if not names:
+            return  # nothing below the lines that are skipped
+        for batch in self.read(path, names):
             self.publish({topic}, self.convert(batch))
 
-    def read(self, path):
+    def names(self, path):
+        """The columns in this file's own order; another header is another kind of file."""
+        with open(path, encoding=ENCODING, newline="") as file:
+            for _ in range(SKIP_LINES):
+                file.readline()
+            cells = next(csv.reader(file, delimiter=DELIMITER, quotechar=QUOTE), [])
+        seen = {{}}
+        names = []
+        for number, cell in enumerate(cells, 1):
+            name = cell.strip().lstrip("\\ufeff") or f"column_{{number}}"
+            seen[name] = seen.get(name, 0) + 1
+            names.append(name if seen[name] == 1 else f"{{name}}_{{seen[name]}}")
+        if cells and sorted(names) != sorted(COLUMNS):
+            raise ValueError(f"the header names {{names}}, this plugin reads {{COLUMNS}}")
+        return names
+
+    def read(self, path, names):
         """Stream the records as text, in batches; lines that do not fit are set aside."""
         return pv.open_csv(
             path,
             read_options=pv.ReadOptions(
                 encoding=ENCODING,
                 skip_rows=SKIP_LINES + HAS_HEADER,
-                column_names=COLUMNS,
+                column_names=names,
                 block_size=4 << 20,
                 use_threads=False,
             ),
@@ -65,21 +86,27 @@ class Handler(BasePlugin):
         """Give each column its type; records with a value that does not fit are set aside."""
         columns = {{name: batch.column(name) for name in COLUMNS}}
         missing = pa.array(MISSING)
-        fits = None
+        wrong = {{}}
         converted = {{}}
         for name, text in columns.items():
             text = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(text), missing), None, text)
             value = CONVERT[name](text) if name in CONVERT else text
             if value.null_count != text.null_count:
-                good = pc.equal(pc.is_null(value), pc.is_null(text))
-                fits = good if fits is None else pc.and_(fits, good)
+                wrong[name] = pc.and_(pc.is_null(value), pc.is_valid(text))
             converted[name] = value
         table = pa.RecordBatch.from_pydict(converted)
-        if fits is None:
+        if not wrong:
             return table
-        for record in batch.filter(pc.invert(fits)).to_pylist():
-            self.quarantine(record, "a value does not have its column's type")
-        return table.filter(fits)
+        bad_ones = None
+        for misfit in wrong.values():
+            bad_ones = misfit if bad_ones is None else pc.or_(bad_ones, misfit)
+        records = batch.filter(bad_ones).to_pylist()
+        faults = [misfit.filter(bad_ones).to_pylist() for misfit in wrong.values()]
+        for record, *bad in zip(records, *faults):
+            named = [name for name, is_bad in zip(wrong, bad) if is_bad]
+            kinds = [f"{{name}} is not {{converted[name].type}}" for name in named]
+            self.quarantine(record, "; ".join(kinds))
+        return table.filter(pc.invert(bad_ones))
 
 {converters}
 

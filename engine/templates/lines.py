@@ -74,7 +74,7 @@ class Handler(BasePlugin):
 def draft(profile: Profile, *, topic: str, pattern: str) -> tuple[str, list[str]]:
     """The source, and what a person should decide."""
     shape = next(one for one in SHAPES if one.name == profile.dialect["shape"])
-    times = {name: form for name, form in shape.types.items() if form.startswith("%")}
+    times = {one.name: one.candidates[0] for one in profile.columns if one.type == "timestamp"}
     numbers = sorted(name for name, kind in shape.types.items() if kind == "int64")
     pieces = [shape.pattern[i : i + 80] for i in range(0, len(shape.pattern), 80)]
     source = _BODY.format(

@@ -70,7 +70,7 @@ FILES: dict[str, tuple[bytes, dict[str, str], int]] = {
     "app.log": (
         b"2026-01-01 10:00:00,123 INFO started\n2026-01-01 10:00:01,000 ERROR broke\n"
         b"Traceback:\n  line\n2026-01-01 10:00:02,000 INFO on\n",
-        {"time": "string", "context": "string", "level": "string", "message": "string"},
+        {"time": "timestamp", "context": "string", "level": "string", "message": "string"},
         3,
     ),
 }  # fmt: skip
