@@ -144,15 +144,16 @@ def _check_names(names: list[object], topic: str) -> None:
                 f"topic {topic}: column name {name!r} is not a non-empty string",
                 hint="Name every column, for example df.columns = [...].",
             )
-        if name in RESERVED_COLUMNS:
+        if name.lower() in RESERVED_COLUMNS:  # SQL tells no capital from a small letter
             raise PluginError(
                 f"topic {topic}: column {name} is stamped by the host and cannot be published",
                 hint=f"Rename the column; {', '.join(RESERVED_COLUMNS)} are reserved.",
             )
-    if len(set(map(str, names))) != len(names):
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
+    lowered = [str(name).lower() for name in names]
+    if len(set(lowered)) != len(names):
+        twice = sorted({str(name) for name in names if lowered.count(str(name).lower()) > 1})
         raise PluginError(
-            f"topic {topic}: column {', '.join(twice)} appears more than once",
+            f"topic {topic}: column {', '.join(twice)} appears more than once, capitals aside",
             hint="Give every column a name of its own.",
         )
 

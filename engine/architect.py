@@ -155,11 +155,15 @@ def _agree(
     session: Session, manifest: PluginManifest, earlier: Sequence[PluginManifest], *, now: datetime
 ) -> None:
     """Write down what the person agreed to, where it differs from what was agreed before."""
+    for topic in manifest_topics(manifest):
+        if topic not in manifest.contract and _standing(session, topic) is not None:
+            raise AdmissionError(
+                f"topic {topic} has a contract, and no sample of {manifest.name} published to it",
+                hint="Validate with a file that gives rows for every topic.",
+            )
     for topic, value in manifest.contract.items():
         terms = cast("Json", value)
-        known = session.scalar(
-            select(Contract).where(Contract.topic == topic).order_by(Contract.version.desc())
-        )
+        known = _standing(session, topic)
         if known is not None and known.terms["columns"] == terms["columns"]:
             continue
         if known is not None and not any(topic in one.contract for one in earlier):
@@ -173,6 +177,17 @@ def _agree(
         session.add(
             Contract(topic=topic, version=version, terms=terms, manifest_id=manifest.id, agreed=now)
         )
+
+
+def _standing(session: Session, topic: str) -> Contract | None:
+    """The newest contract of a topic."""
+    query = select(Contract).where(Contract.topic == topic).order_by(Contract.version.desc())
+    return session.scalar(query)
+
+
+def manifest_topics(manifest: PluginManifest) -> list[str]:
+    """The topics a deployed version declares."""
+    return [str(topic) for topic in _listed(manifest.manifest["topics"])]
 
 
 def _write(

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -123,7 +123,43 @@ class _Progress:
     quarantined: int = 0
 
 
-def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Generator[Event]:
+class Cancel:
+    """Ends what runs, from another thread; what starts afterwards ends at once."""
+
+    def __init__(self) -> None:
+        """Nothing is cancelled yet."""
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._end: Callable[[], None] | None = None
+
+    def is_set(self) -> bool:
+        """Whether it was cancelled."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Cancel; waits until what runs has ended."""
+        with self._lock:
+            self._is_set, end = True, self._end
+        if end is not None:
+            end()
+
+    @contextlib.contextmanager
+    def ends(self, end: Callable[[], None]) -> Generator[None]:
+        """Within, cancelling calls `end`."""
+        with self._lock:
+            self._end = end
+        if self._is_set:
+            end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
+
+
+def run_batch(
+    parent: WarmParent, order: BatchOrder, log: Log, cancel: Cancel | None = None
+) -> Generator[Event]:
     """Yield the events of every job in order; end normally only if the guest said goodbye.
 
     Raises:
@@ -142,7 +178,9 @@ def run_batch(parent: WarmParent, order: BatchOrder, log: Log) -> Generator[Even
         finally:
             theirs.close()
             os.close(log_write)
-        yield from _watched(parent, child, order, _Pipes(ours, log_read, log))
+        running = child
+        with (cancel or Cancel()).ends(lambda: parent.kill(running)):
+            yield from _watched(parent, child, order, _Pipes(ours, log_read, log))
     finally:
         if child is not None and not child.exited.done():
             parent.kill(child)

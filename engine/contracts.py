@@ -44,7 +44,9 @@ def fit(batch: pa.RecordBatch, schema: pa.Schema | None, topic: str) -> pa.Recor
     Raises:
         PluginError: a column is missing, new, or holds what its type cannot.
     """
-    if schema is None or batch.schema == schema:
+    if schema is None:
+        raise _broken(topic, "no sample gave rows for this topic, so none was agreed on")
+    if batch.schema == schema:
         return batch
     extra = [name for name in batch.schema.names if name not in schema.names]
     if extra:

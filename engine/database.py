@@ -118,6 +118,8 @@ def open_catalog(path: Path) -> Catalog:
     event.listen(engine, "connect", _configure)
     try:
         with engine.begin() as connection:
+            # By name, as everywhere: else each statement of a migration commits by itself.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             _migrate(connection)
             differences = _differences(connection)
     except DatabaseError as error:

@@ -223,6 +223,8 @@ def _verdict(
             return JobStatus.DONE, None
         case "superseded":
             return JobStatus.SUPERSEDED, None
+        case "again" if result.error is not None and result.error.code == CANCELLED:
+            return JobStatus.WAITING, None  # its neighbour was cancelled; it did not fail
         case "again":
             failures = queue.failures_of(session, result.job_id) + 1
             if failures < max_attempts:

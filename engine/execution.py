@@ -7,8 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from casparian_flow.errors import (
 from engine import contracts, snapshot
 from engine.bridge import (
     BatchOrder,
+    Cancel,
     Closed,
     Input,
     Opened,
@@ -44,6 +44,8 @@ from engine.sinks.opening import open_delivery
 
 logger = logging.getLogger(__name__)
 
+_LOOK_AT_CANCEL_S = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -51,8 +53,8 @@ class Bench:
 
     installation: str
     worker: str
-    guests: AbstractContextManager[object]
-    """Entered while a guest runs: bounds how many do at a time."""
+    guests: threading.BoundedSemaphore
+    """Held while a guest runs: bounds how many do at a time."""
     lake: Path
     memfd_limit: int
     snapshot_limit: int
@@ -81,7 +83,7 @@ def run_dispatch(
     dispatch: Dispatch,
     files: dict[str, str],
     parent: WarmParent,
-    cancelled: threading.Event,
+    cancelled: Cancel,
 ) -> list[JobResult]:
     """Run every job of a dispatch and say how each ended.
 
@@ -108,7 +110,7 @@ class _Run:
     dispatch: Dispatch
     files: dict[str, str]
     parent: WarmParent
-    cancelled: threading.Event
+    cancelled: Cancel
 
 
 def _identity(bench: Bench, dispatch: Dispatch, order: JobOrder) -> JobIdentity:
@@ -174,6 +176,8 @@ def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
     except CasparianError as error:
         for attempt in attempts:
             _abandon(attempt)
+        if run.cancelled.is_set():
+            return  # its jobs are told apart by who was cancelled, not by how the child ended
         if len(attempts) == 1:
             attempts[0].result = _failed(attempts[0], error, log=log.text())
             return
@@ -185,6 +189,10 @@ def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
         middle = len(attempts) // 2
         _run_halving(run, attempts[:middle])
         _run_halving(run, attempts[middle:])
+        return
+    if run.cancelled.is_set():
+        for attempt in attempts:
+            _abandon(attempt)
         return
     _promote(run, attempts, log, elapsed_ms=round((time.monotonic() - started) * 1000))
 
@@ -206,10 +214,9 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
         max_bytes=run.bench.max_bytes,
     )
     current = attempts[0]
-    with run.bench.guests, contextlib.closing(run_batch(run.parent, order, log)) as events:
+    events = run_batch(run.parent, order, log, run.cancelled)
+    with _slot(run), contextlib.closing(events):
         for event in events:
-            if run.cancelled.is_set():
-                raise _cancelled()
             match event:
                 case Opened(index):
                     current = attempts[index]
@@ -220,6 +227,18 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
                     current.counts = rows
                 case Rows() | SetAside():
                     _store(run, current, event)
+
+
+@contextlib.contextmanager
+def _slot(run: _Run) -> Generator[None]:
+    """Wait for a free guest, or for the batch to be cancelled."""
+    while not run.bench.guests.acquire(timeout=_LOOK_AT_CANCEL_S):
+        if run.cancelled.is_set():
+            raise _cancelled()
+    try:
+        yield
+    finally:
+        run.bench.guests.release()
 
 
 def _input(attempt: _Attempt) -> Input:

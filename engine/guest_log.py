@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-_HEAD_BYTES, _TAIL_BYTES = 64 << 10, 64 << 10
+_ONE_JOB_BYTES, _BATCH_BYTES = 128 << 10, 1 << 20
+"""What is kept of a job that ran alone, and of all jobs of a batch together."""
 
 
 class Log:
@@ -13,7 +14,8 @@ class Log:
     def __init__(self, jobs: int = 1) -> None:
         """Start empty; several jobs are told apart by a mark that the guest writes before each."""
         self.mark = os.urandom(12).hex() if jobs > 1 else ""
-        self._parts = [_LogPart() for _ in range(jobs)]
+        room = min(_ONE_JOB_BYTES, _BATCH_BYTES // max(1, jobs))
+        self._parts = [_LogPart(room // 2) for _ in range(jobs)]
         self._begun = 0
         self._rest = b""
 
@@ -47,17 +49,18 @@ class Log:
 class _LogPart:
     """The first and last part of what was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, half: int) -> None:
+        self._half = half
         self._head = bytearray()
         self._tail = bytearray()
         self._lost = 0
 
     def add(self, chunk: bytes) -> None:
         """Keep `chunk`, within bounds."""
-        room = _HEAD_BYTES - len(self._head)
+        room = self._half - len(self._head)
         self._head += chunk[:room]
         self._tail += chunk[room:] if room > 0 else chunk
-        surplus = len(self._tail) - _TAIL_BYTES
+        surplus = len(self._tail) - self._half
         if surplus > 0:
             del self._tail[:surplus]
             self._lost += surplus

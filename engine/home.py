@@ -101,7 +101,7 @@ def prepare(root: Path) -> Home:
     Raises:
         ConfigError: it cannot be written, or a newer version made it.
     """
-    home = Home(root.expanduser().absolute())
+    home = Home(root.expanduser().resolve())
     try:
         home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (home.keys, home.logs):

@@ -39,12 +39,11 @@ def read_schema(body: bytes) -> pa.Schema:
 
 def _judged(schema: pa.Schema) -> pa.Schema:
     names = schema.names
-    if not names or len(names) > MAX_COLUMNS or len(set(names)) != len(names):
-        raise GuestHostile(
-            f"a schema with {len(names)} columns, {len(set(names))} of them distinct"
-        )
+    distinct = {name.lower() for name in names}  # SQL tells no capital from a small letter
+    if not names or len(names) > MAX_COLUMNS or len(distinct) != len(names):
+        raise GuestHostile(f"a schema with {len(names)} columns, {len(distinct)} of them distinct")
     for field in schema:
-        if field.name in RESERVED_COLUMNS:
+        if field.name.lower() in RESERVED_COLUMNS:
             raise PluginError(
                 f"column {field.name} is stamped by the host, a plugin may not send it"
             )

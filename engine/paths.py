@@ -6,11 +6,14 @@ import os
 import re
 
 # Controls restyle a terminal, bidi marks reorder what a person reads, tag characters are read by
-# models and seen by nobody, lone surrogates fit into no UTF-8 stream.
+# models and seen by nobody, as are fillers, joiners and variation selectors; lone surrogates fit
+# into no UTF-8 stream.
 _CONTROLS = "\x00-\x1f\x7f-\x9f"
 _CONTROLS_BUT_LINES = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _OTHERS = (
-    "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028\u2029"
+    "\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000e0000-\U000e0fff"
 )
 _UNSAFE = re.compile(f"[{_CONTROLS}{_OTHERS}]")
 _UNSAFE_BUT_LINES = re.compile(f"[{_CONTROLS_BUT_LINES}{_OTHERS}]")

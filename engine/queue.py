@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
@@ -22,6 +21,9 @@ from engine.models import (
     ProcessingJob,
     SourceRoot,
 )
+from engine.orders import ClaimedJob, Conclusion, NewJob, Output
+
+__all__ = ["ClaimedJob", "Conclusion", "NewJob", "Output"]
 
 _NEXT: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.WAITING: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.SUPERSEDED}),
@@ -43,63 +45,6 @@ _NEXT: dict[JobStatus, frozenset[JobStatus]] = {
 _LEAST_FILES = 16
 _MAX_BATCH_BYTES = 8 << 20
 """Files whose sizes add up to more do not share a child."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
-    """A job that one worker holds, with what it needs to run it."""
-
-    id: int
-    attempt: int
-    generation: int
-    manifest_id: int
-    file_version_id: int
-    location_id: int
-    root: bytes
-    path: bytes
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be queued."""
-
-    file_version_id: int
-    location_id: int
-    manifest_id: int
-    generation: int
-    priority: int
-    request: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One file a job put into the lake."""
-
-    topic: str
-    path: str
-    rows: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """How one attempt at a job ended."""
-
-    job_id: int
-    attempt: int
-    status: JobStatus
-    """DONE, FAILED, SUPERSEDED, or WAITING for another attempt."""
-    outputs: tuple[Output, ...] = ()
-    quarantined: int = 0
-    error_code: str | None = None
-    error_text: str | None = None
-    error_hint: str | None = None
-    log: str | None = None
-    receipt: Json | None = None
-    alone: bool = False
-    not_before: datetime | None = None
 
 
 def enqueue(session: Session, jobs: Sequence[NewJob], *, now: datetime) -> int:
@@ -144,6 +89,15 @@ def queued_by(session: Session, request: str) -> list[int]:
         return []
     query = select(ProcessingJob.id).where(ProcessingJob.request == request)
     return list(session.scalars(query))
+
+
+def open_versions(session: Session, manifest_id: int) -> set[int]:
+    """File versions with a job of this plugin version that waits or runs."""
+    query = select(ProcessingJob.file_version_id).where(
+        ProcessingJob.manifest_id == manifest_id,
+        ProcessingJob.status.in_((JobStatus.WAITING, JobStatus.RUNNING)),
+    )
+    return set(session.scalars(query))
 
 
 def claim_batch(
@@ -196,7 +150,9 @@ def _waiting(now: datetime) -> Select[int, int, bool, int]:
     return (
         select(ProcessingJob.id, ProcessingJob.manifest_id, ProcessingJob.alone, FileVersion.size)
         .join(FileVersion, FileVersion.id == ProcessingJob.file_version_id)
-        .where(*_due(now))
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(*_due(now), SourceRoot.removed.is_(None))
         .order_by(ProcessingJob.priority.desc(), ProcessingJob.id)
     )
 

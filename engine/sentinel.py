@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -25,6 +25,7 @@ from engine.messages import (
     Concluded,
     Deploy,
     EnvReady,
+    ErrorBody,
     Heartbeat,
     Identified,
     Identify,
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
 _MOST_SHARES = 64
+_TOO_LARGE = "Publish fewer or narrower topics from one plugin, or set a lower batch_files."
 _LOOK_AGAIN_S, _AFTER_FAILURE_S = 5.0, 2.0
 
 
@@ -217,13 +219,26 @@ class Sentinel:
             return True
         artifact = assignment.prepare.artifact_hash
         if artifact in worker.ready:
-            await self._send_or_lose(worker, pack(Opcode.DISPATCH, assignment.dispatch))
+            await self._dispatch(worker, assignment)
         elif artifact in worker.preparing:
             worker.preparing[artifact].append(assignment)
         else:
             worker.preparing[artifact] = [assignment]
             await self._send_or_lose(worker, pack(Opcode.PREPARE_ENV, assignment.prepare))
         return True
+
+    async def _dispatch(self, worker: _Worker, assignment: dispatching.Assignment) -> None:
+        if not assignment.dispatch.jobs:  # all of them were cancelled
+            worker.credit += 1
+            return
+        try:
+            data = pack(Opcode.DISPATCH, assignment.dispatch)
+        except ProtocolError as error:  # no worker would take it
+            body = ErrorBody(code=error.code, message=error.message, hint=_TOO_LARGE)
+            refused = dispatching.refused(replace(assignment, refusal=body))
+            await self._conclude(worker, Conclude(results=refused))
+            return
+        await self._send_or_lose(worker, data)
 
     async def _send_or_lose(self, worker: _Worker, data: bytes) -> None:
         try:
@@ -240,7 +255,7 @@ class Sentinel:
         if ready.error is None:
             worker.ready.add(ready.artifact_hash)
             for assignment in waiting:
-                await worker.send(pack(Opcode.DISPATCH, assignment.dispatch))
+                await self._dispatch(worker, assignment)
             return
         for assignment in waiting:
             await self._conclude(
@@ -267,8 +282,12 @@ class Sentinel:
         self.wake()
 
     async def abort(self, job_ids: list[int]) -> None:
-        """Tell whoever runs these jobs to stop."""
+        """Tell whoever runs these jobs to stop; what waits for its environment is never sent."""
         for worker in list(self.workers.values()):
+            for assignment in (one for waiting in worker.preparing.values() for one in waiting):
+                for order in [one for one in assignment.dispatch.jobs if one.job_id in job_ids]:
+                    assignment.dispatch.jobs.remove(order)
+                    worker.held.pop(order.job_id, None)
             mine = [job_id for job_id in job_ids if job_id in worker.held]
             if mine:
                 await self._send_or_lose(worker, pack(Opcode.ABORT, Abort(jobs=mine)))

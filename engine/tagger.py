@@ -94,6 +94,8 @@ def tag_dirty(
     for start in range(0, len(wanted), _CHUNK):
         chunk = [_hash(root, one, path) for one, path in wanted[start : start + _CHUNK]]
         with catalog.writing() as session:
+            if session.get_one(SourceRoot, root_id).removed is not None:
+                break  # taken away while it was read
             step = _record(session, matcher, chunk, but_not_for)
         totals = [a + b for a, b in zip(totals, step, strict=True)]
         if progress is not None:

@@ -20,6 +20,7 @@ from anyio.abc import SocketStream, TaskGroup
 from casparian_flow import __version__
 from casparian_flow.errors import AdmissionError, CasparianError, ProtocolError
 from engine import venvs
+from engine.bridge import Cancel
 from engine.execution import Bench, run_dispatch
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
@@ -77,7 +78,8 @@ class Worker:
     prepared: dict[str, _Prepared] = field(default_factory=dict[str, _Prepared])
     pool: ParentPool = field(default_factory=ParentPool)
     held: dict[int, int] = field(default_factory=dict[int, int])
-    cancelled: dict[int, threading.Event] = field(default_factory=dict[int, threading.Event])
+    cancels: dict[tuple[int, int], Cancel] = field(default_factory=dict[tuple[int, int], Cancel])
+    """By job and attempt, from the moment a dispatch came until its results went."""
     sending: anyio.Lock = field(default_factory=anyio.Lock)
     batches: anyio.Semaphore = field(init=False)
     guests: threading.BoundedSemaphore = field(init=False)
@@ -100,9 +102,9 @@ class Worker:
                         break
                     for frame in decoder.feed(chunk):
                         self._take(frame, tasks)
-                for flag in self.cancelled.values():
-                    flag.set()
                 self.pool.close()
+                for cancel in set(self.cancels.values()):
+                    cancel.set()  # nothing is promoted for a Sentinel that is gone
                 tasks.cancel_scope.cancel()
         finally:
             self.pool.close()
@@ -128,13 +130,16 @@ class Worker:
                 tasks.start_soon(self._prepare, parse(frame, PrepareEnv))
             case Opcode.DISPATCH:
                 dispatch = parse(frame, Dispatch)
+                cancel = Cancel()
                 for order in dispatch.jobs:
                     self.held[order.job_id] = order.attempt
-                tasks.start_soon(self._run, dispatch)
+                    self.cancels[order.job_id, order.attempt] = cancel
+                tasks.start_soon(self._run, dispatch, cancel)
             case Opcode.ABORT:
-                for job_id in parse(frame, Abort).jobs:
-                    if job_id in self.cancelled:
-                        self.cancelled[job_id].set()
+                jobs = set(parse(frame, Abort).jobs)
+                cancels = {one for (job_id, _), one in self.cancels.items() if job_id in jobs}
+                for one in cancels:
+                    tasks.start_soon(partial(anyio.to_thread.run_sync, one.set))
             case Opcode.CONCLUDE:
                 logger.debug("conclusion recorded")
             case Opcode.ERR:
@@ -185,21 +190,19 @@ class Worker:
         if admission.artifact_hash != artifact_hash:
             raise AdmissionError(f"artifact {artifact_hash[:12]} was announced, another came")
 
-    async def _run(self, dispatch: Dispatch) -> None:
-        flag = threading.Event()
-        for order in dispatch.jobs:
-            self.cancelled[order.job_id] = flag
+    async def _run(self, dispatch: Dispatch, cancel: Cancel) -> None:
         try:
-            work = partial(self._run_blocking, dispatch, flag)
+            work = partial(self._run_blocking, dispatch, cancel)
             async with self.batches:
                 results = await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         finally:
             for order in dispatch.jobs:
-                self.held.pop(order.job_id, None)
-                self.cancelled.pop(order.job_id, None)
-        await self._send(pack(Opcode.CONCLUDE, Conclude(results=results)))
+                if self.held.get(order.job_id) == order.attempt:
+                    self.held.pop(order.job_id)
+                self.cancels.pop((order.job_id, order.attempt), None)
+        await self._send(_packed(results))
 
-    def _run_blocking(self, dispatch: Dispatch, flag: threading.Event) -> list[JobResult]:
+    def _run_blocking(self, dispatch: Dispatch, cancel: Cancel) -> list[JobResult]:
         try:
             prepared = self.prepared.get(dispatch.artifact_hash)
             if prepared is None:
@@ -207,7 +210,7 @@ class Worker:
             self._verify(prepared.artifact, prepared.envelope, dispatch.artifact_hash)
             key = f"{prepared.environment}|{','.join(prepared.preload)}"
             with self.pool.lend(key, partial(self._start_parent, prepared)) as parent:
-                return run_dispatch(self._bench(), dispatch, prepared.files, parent, flag)
+                return run_dispatch(self._bench(), dispatch, prepared.files, parent, cancel)
         except CasparianError as error:
             body = ErrorBody(code=error.code, message=error.message, hint=error.hint)
         except Exception as error:
@@ -250,6 +253,15 @@ class Worker:
     async def _send(self, data: bytes) -> None:
         async with self.sending:
             await self.stream.send(data)
+
+
+def _packed(results: list[JobResult]) -> bytes:
+    """A conclusion that its receiver takes: if it is too long, the logs stay behind."""
+    try:
+        return pack(Opcode.CONCLUDE, Conclude(results=results))
+    except ProtocolError:
+        bare = [result.model_copy(update={"log": None}) for result in results]
+        return pack(Opcode.CONCLUDE, Conclude(results=bare))
 
 
 async def work(home: Home, settings: Settings, name: str) -> None:

@@ -45,20 +45,36 @@ async def consent_for(
     must_ask = proposal["status"] == "approval_required" and proposal["form"]
     if not must_ask or not can_show_forms(context):
         return NotAsked()
+    key, shown = _key(order), _approval_of(proposal)
+    door.shown[key] = shown if door.shown.get(key, shown) == shown else ""
     return Elicit(str(proposal["review"]), Consent)
+
+
+def _key(order: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(order.get(name) for name in ("draft", "digest", "version", "reprocess"))
+
+
+def _approval_of(proposal: Mapping[str, object]) -> str:
+    approval = cast("dict[str, str] | None", proposal.get("approval"))
+    return approval["id"] if approval is not None else ""
 
 
 async def settle(
     door: Door, context: Context, order: Mapping[str, object], *, approve: bool
 ) -> dict[str, object]:
-    """Record the host's word for the person's decision, and publish if it was yes."""
+    """Record the host's word for the person's decision, and publish if it was yes.
+
+    Only for the approval that the form showed: while it was open the agent may have revised the
+    draft, or somebody else published a version, and then another approval stands in its place.
+    """
+    shown = door.shown.pop(_key(order), "")
     asked = {key: value for key, value in order.items() if key != "note"}
     proposal = await ask(door, context, "propose_plugin", **asked)
-    approval = cast("dict[str, str] | None", proposal.get("approval"))
+    current = _approval_of(proposal)
     # While the form was open a person may have said the same elsewhere.
     decided = proposal["status"] == ("approved" if approve else "declined")
-    if approval is not None and not decided:
+    if current and current == shown and not decided:
         method = "approve" if approve else "decline"
-        params = {"approval": approval["id"], "digest": str(order["digest"]), "how": "host form"}
+        params = {"approval": current, "digest": str(order["digest"]), "how": "host form"}
         await ask(door, context, method, **params)
     return await ask(door, context, "publish_plugin", **order)

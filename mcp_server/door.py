@@ -34,6 +34,8 @@ class Door:
 
     roots: list[str] = field(default_factory=list[str])
     start_command: tuple[str, ...] = field(default_factory=default_start_command)
+    shown: dict[tuple[object, ...], str] = field(default_factory=dict[tuple[object, ...], str])
+    """What was asked → the approval whose form is open; empty if forms of several are."""
     _client: Client | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

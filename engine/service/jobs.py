@@ -265,7 +265,10 @@ def _wanted(
     *,
     named: bool,
 ) -> list[reprocess.Match]:
-    """Named files run again whatever the choice; unhashed ones are the scout's to bring."""
+    """Named files run again whatever the choice; unhashed ones are the scout's to bring.
+
+    Without names, what waits or runs already is left to come to its end.
+    """
     hashed = [match for match in matches if match.version_id is not None]
     if named:
         unseen = len(matches) - len(hashed)
@@ -275,7 +278,9 @@ def _wanted(
                 hint="Publish a plugin whose pattern matches it, or scan its folder again.",
             )
         return hashed
-    return reprocess.chosen(session, hashed, plugin=manifest.name, choice=choice)
+    open_ones = queue.open_versions(session, manifest.id)
+    idle = [match for match in hashed if match.version_id not in open_ones]
+    return reprocess.chosen(session, idle, plugin=manifest.name, choice=choice)
 
 
 def _plan(manifest: PluginManifest, matched: int, wanted: int) -> RunResult:
