@@ -171,3 +171,33 @@ def test_a_declined_draft_that_changed_cannot_be_approved(house: House, data: Pa
     assert house.call("approvals", approval=approval)["approvals"][0]["status"] == "stale"
     with pytest.raises(ApprovalError, match="changed"):
         house.call("approve", approval=approval)
+
+
+def test_a_yes_counts_only_for_what_the_form_showed(house: House, data: Path) -> None:
+    order = validated(house, data)
+    source = house.call("get_draft", draft=order["draft"])["source"]
+    private = data.parent / "private"
+    private.mkdir()
+    (private / "a.csv").write_text("id\n99\n")
+    house.call("scan", path=str(private))
+    shown: list[str] = []
+
+    async def story() -> dict[str, Any]:
+        async def answer(context: object, params: ElicitRequestParams) -> ElicitResult:
+            shown.append(params.message)
+            files = [str(data / "a.csv"), str(private / "a.csv")]
+            await call(client, "draft_plugin", draft=order["draft"], source=source, files=files)
+            await call(client, "validate_plugin", draft=order["draft"])
+            return YES
+
+        with anyio.fail_after(60):
+            async with Client(
+                server(house, data), elicitation_callback=answer, mode="legacy"
+            ) as client:
+                return await call(client, "publish_plugin", **order)
+
+    result = anyio.run(story)
+
+    assert result["status"] == "approval_required"
+    assert "private" not in shown[0]
+    assert house.call("get_plugins")["plugins"] == []

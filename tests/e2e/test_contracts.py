@@ -81,3 +81,39 @@ def test_a_topic_of_a_retired_plugin_keeps_its_contract(published: House, data: 
     with pytest.raises(AdmissionError, match="contract that things@1 brought"):
         house.call("publish_plugin", **order)
     assert house.publish(files, source=other)["plugin"] == "others"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_topic_without_samples_takes_over_no_contract(published: House, data: Path) -> None:
+    house, files = published, [str(data / "b.txt")]
+    house.call("retire", plugin="things")
+    other = source("*.txt").replace('topic="things"', 'topics=["others", "things"]')
+    silent = other.replace('self.publish("things"', 'self.publish("others"')
+    made = house.call("draft_plugin", files=files, source=silent)
+    checked = house.call("validate_plugin", draft=made["draft"], wait_s=60)
+    order = {"draft": made["draft"], "digest": checked["digest"]}
+    asked = house.call("publish_plugin", **order)
+    house.call("approve", approval=asked["approval"]["id"])
+
+    with pytest.raises(AdmissionError, match="no sample of others published to it"):
+        house.call("publish_plugin", **order)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_rows_for_a_topic_nobody_agreed_on_fail_the_file(house: House, data: Path) -> None:
+    either = (
+        source("*.csv")
+        .replace('topic="things"', 'topics=["things", "rare"]')
+        .replace('self.publish("things"', 'self.publish("rare" if "rare" in path else "things"')
+    )
+    (data / "a.csv").write_text("id\n1\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=either)
+    house.settle()
+    (data / "rare.csv").write_text("id\n2\n")
+    house.call("scan", path=str(data))
+
+    job = house.settle(file=str(data / "rare.csv"))["jobs"][0]
+
+    assert (job["state"], job["error"]["code"]) == ("failed", "CONTRACT_BROKEN")
+    assert house.rows("SELECT id FROM things") == [["1"]]

@@ -84,7 +84,10 @@ def test_a_hung_worker_loses_its_lease_and_another_takes_over(
 
 
 @pytest.mark.usefixtures("arrow_environment")
-def test_cancelling_one_job_of_a_batch_costs_the_others_nothing(house: House, data: Path) -> None:
+def test_cancelling_one_job_of_a_batch_costs_the_others_nothing(
+    house: House, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASPARIAN_MAX_ATTEMPTS", "1")
     (data / "a.csv").write_text("steps,id\n0,0\n")
     house.call("scan", path=str(data))
     house.publish([str(data / "a.csv")], source=SOURCE)
@@ -104,3 +107,63 @@ def test_cancelling_one_job_of_a_batch_costs_the_others_nothing(house: House, da
     assert [newest(file)["state"] for file in files] == ["done", "done", "cancelled"]
     assert house.rows("SELECT id FROM things ORDER BY id") == [["0"], ["1"], ["2"]]
     assert house.call("verify")["ok"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_cancelling_ends_a_guest_that_says_nothing(
+    house: House, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASPARIAN_SLOTS", "1")
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    house.settle()
+    (data / "endless.csv").write_text(f"steps,id\n{10**15},1\n")
+    house.call("scan", path=str(data))
+    endless = house.call("get_jobs", file=str(data / "endless.csv"))["jobs"][0]["job"]
+    until(lambda: house.call("get_jobs", jobs=[endless])["jobs"][0]["state"] == "running")
+    (data / "next.csv").write_text("steps,id\n0,2\n")
+    house.call("scan", path=str(data))
+
+    house.call("cancel_job", jobs=[endless])
+
+    assert house.settle(file=str(data / "next.csv"))["jobs"][0]["state"] == "done"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_asking_for_pending_work_twice_queues_it_once(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    house.settle()
+    (data / "slow.csv").write_text("steps,id\n60000000,1\n")
+    house.call("scan", path=str(data))
+
+    again = house.call("run_job", plugin="things", wait_s=0)
+
+    assert again["jobs"] == []
+    house.settle()
+    assert house.call("get_jobs", file=str(data / "slow.csv"))["total"] == 1
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_batch_that_talks_too_much_fails_and_ends(
+    house: House, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASPARIAN_MAX_ATTEMPTS", "1")
+    loud = SOURCE.replace(
+        "        self.publish",
+        "        print('\\x01' * 400_000, rows[0]['id'])\n        self.publish",
+    )
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=loud)
+    house.settle()
+    for number in range(140):
+        (data / f"b{number}.csv").write_text(f"steps,id\n0,{number}\nx\n" * (number % 2 + 1))
+    house.call("scan", path=str(data))
+
+    counts = house.settle()["counts"]
+
+    assert set(counts) <= {"DONE", "FAILED"}, counts
+    assert sum(counts.values()) == 141

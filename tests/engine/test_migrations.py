@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import alembic.command
@@ -50,3 +52,17 @@ def test_contracts_of_deployed_plugins_become_the_first_versions(tmp_path: Path)
         assert (found.topic, found.version, found.manifest_id) == ("things", 1, 2)
         assert found.terms == terms[1]
     catalog.close()
+
+
+def test_a_kill_in_the_middle_of_a_migration_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    make_first_release(path)
+    script = (
+        "import os, sys; from pathlib import Path; from alembic import op;"
+        "op.add_column = lambda *_: os._exit(9);"
+        "from engine.database import open_catalog; open_catalog(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], timeout=60, check=False)
+    assert done.returncode == 9
+
+    open_catalog(path).close()

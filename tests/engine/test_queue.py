@@ -257,3 +257,11 @@ def test_more_jobs_than_sqlite_takes_parameters_are_moved_in_one_go(catalog: Cat
         assert queue.retry(session, far_more) == [1]
         new = [queue.NewJob(1, 1, 1, generation, 0) for generation in far_more]
         assert queue.enqueue(session, new, now=NOW) == 39_999
+
+
+def test_jobs_of_a_folder_that_was_taken_away_are_not_claimed(catalog: Catalog) -> None:
+    fill(catalog, 2)
+    with catalog.writing() as session:
+        session.scalars(select(SourceRoot)).one().removed = NOW
+
+    assert claim(catalog) == ()

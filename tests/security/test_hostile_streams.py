@@ -239,6 +239,7 @@ def test_a_forged_stream_is_called_hostile(parent: WarmParent, forgery: str) -> 
 
 REFUSED_AS_THE_PLUGINS_FAULT = {
     "a reserved column": _schema(pa.field("_job_id", pa.int64())),
+    "a reserved column in capitals": _schema(pa.field("_JOB_ID", pa.int64())),
     "the row's reserved column": _schema(pa.field("_row", pa.int64())),
     "an extension type": _schema(pa.field("u", pa.uuid())),
     "a dictionary": _schema(pa.field("d", pa.dictionary(pa.int8(), pa.string()))),
