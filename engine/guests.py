@@ -69,6 +69,8 @@ class WarmParent:
         self._folder = sandbox.private_folder(spool, "guest-")
         self.inputs = self._folder / "in"
         self.inputs.mkdir(mode=0o711)
+        self.imported: tuple[str, ...] = ()
+        """Those of `preload` that the environment holds."""
         self._lock = threading.Lock()
         self._starting: deque[Future[Child]] = deque()
         self._children: dict[int, Child] = {}
@@ -137,7 +139,9 @@ class WarmParent:
         if frame is None or frame.kind is not Kind.READY:
             why = frame.json().get("message") if frame is not None else self._last_words()
             raise SandboxError(f"the guest could not be confined: {why}")
-        return self._proven_layers(cast("list[str]", frame.json()["layers"]))
+        fact = frame.json()
+        self.imported = tuple(str(name) for name in cast("list[object]", fact["imported"]))
+        return self._proven_layers(cast("list[str]", fact["layers"]))
 
     def _proven_layers(self, layers: list[str]) -> tuple[str, ...]:
         """The layers in force; no silent step down from what the level means."""

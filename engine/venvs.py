@@ -169,7 +169,7 @@ def _evict(venvs: Path, keep_bytes: int) -> None:
         for place in places:
             if total <= keep_bytes:
                 return
-            if _remove_unused(place):
+            if discard(place):
                 total -= sizes[place]
                 logger.info("environment evicted", extra={"venv": place.name})
 
@@ -183,7 +183,8 @@ def size(place: Path) -> int:
     )
 
 
-def _remove_unused(place: Path) -> bool:
+def discard(place: Path) -> bool:
+    """Remove an environment; False if somebody uses it."""
     with (
         (place.parent / f".{place.name}.lock").open("wb") as lock,
         _mark_of(place).open("wb") as used,

@@ -18,7 +18,7 @@ import anyio.to_thread
 from anyio.abc import SocketStream, TaskGroup
 
 from casparian_flow import __version__
-from casparian_flow.errors import AdmissionError, CasparianError, ProtocolError
+from casparian_flow.errors import AdmissionError, CasparianError, EnvironmentFailed, ProtocolError
 from engine import venvs
 from engine.bridge import Cancel
 from engine.execution import Bench, run_dispatch
@@ -228,13 +228,21 @@ class Worker:
             scratch_bytes=self.settings.scratch_mb << 20,
         )
         leased = self._lease(prepared.artifact.lockfile)
-        return WarmParent(
+        parent = WarmParent(
             self.wall,
             venv=leased.path,
             spool=self.home.spool,
             preload=prepared.preload,
             settings=settings,
             on_close=leased.close,
+        )
+        if "pyarrow" in parent.imported:  # every lock holds it
+            return parent
+        parent.close()
+        venvs.discard(leased.path)
+        raise EnvironmentFailed(
+            f"the environment {leased.path.name} was damaged and is built anew",
+            hint="Nothing is to be done; the job runs again.",
         )
 
     def _bench(self) -> Bench:

@@ -165,6 +165,20 @@ def _newest(session: Session, topic: str) -> str | None:
     return moment.isoformat() if moment else None
 
 
+def _as_text_where_they_differ(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Versions that contradict each other: what has no common type is read as text."""
+    fields: dict[str, pa.Field] = {}
+    for schema in schemas:
+        for field in schema:
+            known = pa.schema([fields.get(field.name, field)])
+            try:
+                both = pa.unify_schemas([known, pa.schema([field])], promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
+                both = pa.schema([pa.field(field.name, pa.string())])
+            fields[field.name] = both.field(0)
+    return pa.schema(list(fields.values()))
+
+
 def topic_schema(session: Session, topic: str) -> pa.Schema:
     """The columns of a topic over all versions of the plugins that fed it, lineage last."""
     schemas = [
@@ -177,7 +191,7 @@ def topic_schema(session: Session, topic: str) -> pa.Schema:
     try:
         merged = pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        merged = schemas[-1]  # versions that contradict each other: the newest one counts
+        merged = _as_text_where_they_differ(schemas)
     readable = [
         pa.field(field.name, pa.string() if pa.types.is_null(field.type) else field.type)
         for field in merged

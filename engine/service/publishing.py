@@ -275,20 +275,20 @@ def _approval(
 ) -> Approval:
     """The approval for exactly this; asked for now if it was not before.
 
-    To an agent a decline of the same digest holds whatever version it asks for.
+    To an agent a decline of the same digest holds whatever version and reprocess it asks for.
     """
     known = session.scalars(
         select(Approval)
         .where(
             Approval.draft_id == proposal.draft,
             Approval.digest == proposal.digest,
-            Approval.reprocess == choice.value,
             Approval.status != ApprovalStatus.USED,
         )
         .order_by(Approval.id.desc())
     ).all()
     for one in known:
-        if one.version == proposal.version and one.effects["roots"] == proposal.roots:
+        same = (one.version, one.reprocess) == (proposal.version, choice.value)
+        if same and one.effects["roots"] == proposal.roots:
             return one
     if known and known[0].status is ApprovalStatus.DECLINED and caller.door == "mcp":
         return known[0]

@@ -117,3 +117,15 @@ def test_rows_for_a_topic_nobody_agreed_on_fail_the_file(house: House, data: Pat
 
     assert (job["state"], job["error"]["code"]) == ("failed", "CONTRACT_BROKEN")
     assert house.rows("SELECT id FROM things") == [["1"]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_topic_whose_types_changed_can_still_be_read(published: House, data: Path) -> None:
+    house = published
+    typed = source("*.csv").replace('row["id"]', 'int(row["id"])')
+    house.publish([str(data / "a.csv")], source=typed, draft="draft-things-1", reprocess="none")
+    (data / "c.csv").write_text("id\n3\n")
+    house.call("scan", path=str(data))
+    house.settle()
+
+    assert house.rows("SELECT id FROM things_history ORDER BY id") == [["1"], ["3"]]

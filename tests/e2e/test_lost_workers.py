@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -167,3 +168,22 @@ def test_a_batch_that_talks_too_much_fails_and_ends(
 
     assert set(counts) <= {"DONE", "FAILED"}, counts
     assert sum(counts.values()) == 141
+
+
+def test_a_damaged_environment_is_built_anew(house: House, data: Path) -> None:
+    house.home.venvs.unlink()  # one of its own, in place of the one that tests share
+    house.home.venvs.mkdir()
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    house.settle()
+    house.stop()
+    [place] = [one for one in house.home.venvs.iterdir() if not one.name.startswith(".")]
+    [package] = place.glob("lib/python*/site-packages/pyarrow")
+    shutil.rmtree(package)
+    (data / "b.csv").write_text("steps,id\n0,1\n")
+    house.call("scan", path=str(data))
+
+    ended = house.settle(file=str(data / "b.csv"))["jobs"][0]
+
+    assert (ended["state"], ended["attempt"]) == ("done", 2)
