@@ -90,6 +90,8 @@ class Client:
     caller: Caller
     start_command: tuple[str, ...]
     """Starts an engine for this home in the background."""
+    patience_s: float | None = None
+    """How long to wait for the next word of an answer; None for as long as it takes."""
     _idle: list[socket.socket] = field(default_factory=list[socket.socket])
 
     def call(
@@ -110,6 +112,7 @@ class Client:
         # just going; after that a new engine answers, or none does.
         for _ in range(_TRIES):
             connection = self._connection()
+            connection.settimeout(self.patience_s)
             try:
                 connection.sendall(line)
                 answer = _read_answer(connection, progress)
@@ -118,6 +121,12 @@ class Client:
             except CasparianError:
                 self._idle.append(connection)
                 raise
+            except TimeoutError as error:
+                connection.close()
+                raise EngineUnavailable(
+                    f"the engine of {self.home.root} said nothing for {self.patience_s:g} s",
+                    hint="It may still be at work: ask again. If it hangs, a person ends it.",
+                ) from error
             except BaseException:
                 connection.close()
                 raise

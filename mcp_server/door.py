@@ -25,7 +25,7 @@ from mcp_server.untrusted import for_model, text_for_model
 
 logger = logging.getLogger(__name__)
 
-_MOST_WAIT_S = 25.0
+_MOST_WAIT_S, _PATIENCE_S = 25.0, 29.0
 
 
 @dataclass
@@ -63,7 +63,9 @@ class Door:
                     except CasparianError as error:  # one lost disk must not silence every tool
                         logger.warning("%s is not granted: %s", root, error.message)
                 operator.close()
-                self._client = Client(home, Caller("mcp", person), self.start_command)
+                self._client = Client(
+                    home, Caller("mcp", person), self.start_command, patience_s=_PATIENCE_S
+                )
             return self._client
 
 

@@ -121,7 +121,10 @@ def perform(
     arguments = {name: getattr(checked, name) for name in type(checked).model_fields}
     if _reports_progress(method):
         arguments["progress"] = progress
-    return call.run(house, caller, **arguments)
+    try:
+        return call.run(house, caller, **arguments)
+    except OverflowError as error:
+        raise ConfigError(f"{method}: a number is larger than any that exists here") from error
 
 
 @cache

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from casparian_flow.errors import ConfigError
 from engine import queue
 from engine.control import Caller
 from engine.house import House
@@ -107,6 +108,14 @@ def find_files(
     )
 
 
+def _state(name: str) -> LocationState:
+    try:
+        return LocationState(name.upper())
+    except ValueError as error:
+        known = ", ".join(state.value.lower() for state in LocationState)
+        raise ConfigError(f"state {name!r} is not one of {known}") from error
+
+
 def _chosen(
     session: Session,
     query: str | None,
@@ -120,7 +129,7 @@ def _chosen(
     )
     rows = rows.where(SourceRoot.removed.is_(None)).order_by(FileLocation.id)
     if state:
-        rows = rows.where(FileLocation.state == LocationState(state.upper()))
+        rows = rows.where(FileLocation.state == _state(state))
     if tag:
         rows = rows.join(FileVersion, FileVersion.id == FileLocation.version_id).where(
             FileVersion.tags.contains(tag)
