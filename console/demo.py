@@ -95,7 +95,7 @@ class _Story:
             topic="demo_rows",
         )  # fmt: skip
         source = draft["source"].splitlines()
-        showing.say("\n".join(source[:30]) + f"\n… {len(source)} lines in all")
+        showing.block("\n".join(source[:30]) + f"\n… {len(source)} lines in all")
         checked = self._call(
             "Validate: gated, then run confined on real files",
             "validate_plugin", draft=draft["draft"], wait_s=600,

@@ -22,7 +22,8 @@ def show_approval(found: dict[str, Any]) -> None:
         [[f["line"], f["rule"], f["message"]] for f in found["findings"]],
     )
     if found.get("diff"):
-        showing.say(f"--- what changes ---\n{found['diff']}")
+        showing.say("--- what changes ---")
+        showing.block(str(found["diff"]))
     validation = found.get("validation")
     if validation:
         for topic in validation["rows"]:

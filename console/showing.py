@@ -6,7 +6,9 @@ import json
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, chain, repeat
 
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -21,6 +23,10 @@ from engine.paths import harmless
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+_CONTINUED = "↪"
+"""Stands before what goes on with the line above."""
+_LEAST_ROOM = 10
 
 
 def plain(text: object, style: str = "") -> Text:
@@ -70,8 +76,39 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
 
 
 def code(text: str) -> None:
-    """Python source with line numbers."""
-    out.print(Syntax(harmless(text, lines=True), "python", line_numbers=True))
+    """Python source with line numbers, every line whole."""
+    painted = Syntax("", "python", background_color="default").highlight(_printable(text))
+    painted.rstrip()
+    lines = painted.split("\n", allow_blank=True)
+    digits = len(str(len(lines)))
+    heads = [f"{number:>{digits}} " for number in range(1, len(lines) + 1)]
+    _whole(list(lines), heads, f"{_CONTINUED:>{digits}} ")
+
+
+def block(text: str) -> None:
+    """Text of several lines that a person decides on, every line whole."""
+    lines = [Text(line) for line in _printable(text).split("\n")]
+    _whole(lines, [""] * len(lines), f"{_CONTINUED} ")
+
+
+def _printable(text: str) -> str:
+    """Harmless text in which every character takes the width it says."""
+    return "\n".join(line.expandtabs(4) for line in harmless(text, lines=True).split("\n"))
+
+
+def _whole(lines: Sequence[Text], heads: Sequence[str], continued: str) -> None:
+    """Print lines of any width: nothing past the edge, and what goes on below it is marked.
+
+    What is no terminal has no edge, and gets the lines as they are.
+    """
+    for line, head in zip(lines, heads, strict=True):
+        room = max(out.width - len(head or continued), _LEAST_ROOM)
+        pieces = [line]
+        if out.is_terminal and cell_len(head) + line.cell_len > out.width:
+            ends = accumulate(len(part) for part in chop_cells(line.plain, room))
+            pieces = [piece for piece in line.divide(ends) if piece]
+        for mark, piece in zip(chain([head], repeat(continued)), pieces, strict=False):
+            out.print(Text(mark, style="dim") + piece, soft_wrap=True)
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def show_validation(result: dict[str, object]) -> None:
     failed: Rows = [[f["file"], f["reason"]] for f in parts(result, "failed")]
     showing.table(("file", "reason"), failed, title="failed")
     if result.get("diff"):
-        showing.say(str(result["diff"]))
+        showing.block(str(result["diff"]))
     showing.say(str(result["summary"]))
     if result.get("digest"):
         showing.say(f"Next: casparian publish {result['draft']}")
@@ -140,7 +140,7 @@ def publish(
 def _confirmed(review: str, *, as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
         return False
-    showing.say(review)
+    showing.block(review)
     return typer.confirm("Approve and publish?", default=False)
 
 
@@ -198,9 +198,12 @@ def plugins(
             ("plugin", "status", "pattern", "topics", "jobs"),
             [[one["plugin"], one["status"], one["pattern"], ", ".join(one["topics"]), jobs]],
         )
-        for key in ("signature", "history", "source"):
+        for key in ("signature", "history"):
             if one.get(key):
                 showing.out.print_json(data=one[key], ensure_ascii=True)
+        for module, text in (one.get("source") or {}).items():
+            showing.say(f"--- {module} ---")
+            showing.code(text)
 
 
 @app.command(epilog="Example: casparian retire sales")
