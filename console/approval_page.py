@@ -126,8 +126,9 @@ class ApprovalPage:
         }
         done = await _ask(house, method, params)
         text = done if isinstance(done, str) else done.summary
+        title = "Not decided" if isinstance(done, str) else "Decided"
         status = 409 if isinstance(done, str) else 200
-        return _page("Decided", f"<p>{escape(text)}</p><p>You can close this page.</p>", status)
+        return _page(title, f"<p>{escape(text)}</p><p>You can close this page.</p>", status)
 
     def _knows(self, key: str | None) -> bool:
         return key is not None and hmac.compare_digest(key.encode(), self._key.encode())
@@ -162,6 +163,7 @@ class ApprovalPage:
             parts.append(_form(found, self._key))
         else:
             parts.append(f"<p>This is {escape(found.status)}.</p>")
+            parts += [f"<p>Next: <code>{escape(step)}</code></p>" for step in found.next_steps]
         return "".join(parts)
 
 

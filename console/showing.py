@@ -24,6 +24,7 @@ from engine.paths import harmless
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_WORDS = {"y": True, "yes": True, "n": False, "no": False, "": None}
 _CONTINUED = "↪"
 """Stands before what goes on with the line above."""
 _LEAST_ROOM = 10
@@ -109,6 +110,21 @@ def _whole(lines: Sequence[Text], heads: Sequence[str], continued: str) -> None:
             pieces = [piece for piece in line.divide(ends) if piece]
         for mark, piece in zip(chain([head], repeat(continued)), pieces, strict=False):
             out.print(Text(mark, style="dim") + piece, soft_wrap=True)
+
+
+def decision(question: str) -> bool | None:
+    """What the person at the terminal says; None for Enter or the end of input."""
+    import typer
+
+    while True:
+        try:
+            said = typer.prompt(f"{question} [y/n, Enter: later]", default="", show_default=False)
+        except typer.Abort:
+            out.print()
+            return None
+        word = str(said).strip().lower()
+        if word in _WORDS:
+            return _WORDS[word]
 
 
 @contextmanager

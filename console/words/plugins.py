@@ -128,20 +128,30 @@ def publish(
     result = ask("publish_plugin", params, what="publishing")
     approval = cast("dict[str, str] | None", result.get("approval"))
     if result["status"] == "approval_required" and approval is not None:
-        if not yes and not _confirmed(str(result["review"]), as_json=as_json):
-            showing.say(str(result["summary"]))
+        decision = True if yes else _reviewed(str(result["review"]), as_json=as_json)
+        if decision is None:
+            done(result, as_json=as_json)
             return exits.NOT_ALLOWED
-        ask("approve", {"approval": approval["id"], "digest": digest, "how": "prompt"})
+        decided = {
+            "approval": approval["id"],
+            "digest": digest,
+            "how": "--yes" if yes else "prompt",
+        }
+        if not decision:
+            done(ask("decline", decided), as_json=as_json)
+            return exits.NOT_ALLOWED
+        ask("approve", decided)
         result = ask("publish_plugin", params, what="publishing")
     done(result, as_json=as_json)
     return exits.OK if result["status"] == "published" else exits.NOT_ALLOWED
 
 
-def _confirmed(review: str, *, as_json: bool) -> bool:
+def _reviewed(review: str, *, as_json: bool) -> bool | None:
+    """Yes, no, or None while nobody decides."""
     if as_json or not sys.stdin.isatty():
-        return False
+        return None
     showing.block(review)
-    return typer.confirm("Approve and publish?", default=False)
+    return showing.decision("Approve and publish?")
 
 
 @app.command(epilog="Example: casparian approve approval-1")
@@ -155,26 +165,40 @@ def approve(
     from console.review import show_approval
 
     if approval is None:
-        result = ask("approvals", {})
-        if as_json:
-            showing.show_json(result)
-            return exits.OK
-        showing.say(str(result["summary"]))
-        rows: Rows = [[a["id"], a["summary"]] for a in parts(result, "approvals")]
-        showing.table(("approval", "what"), rows)
-        return exits.OK
+        return _waiting(as_json=as_json)
     found = parts(ask("approvals", {"approval": approval}), "approvals")[0]
-    if found["status"] == "stale" and not no:
-        showing.say(str(found["summary"]))
-        return exits.NOT_ALLOWED
-    if not yes and not as_json:
+    is_decided = found["status"] in ("approved", "used", "stale")
+    if is_decided and not no:
+        done(found, as_json=as_json)
+        return exits.NOT_ALLOWED if found["status"] == "stale" else exits.OK
+    if not yes and not no and not as_json:
         show_approval(found)
-    wanted = yes or no or (sys.stdin.isatty() and typer.confirm("Approve?", default=False))
-    if not wanted:
-        showing.say("Nothing was decided.")
+        if found.get("url"):
+            showing.say(f"The same as a page: {found['url']}")
+    asked = not yes and not no and not as_json and sys.stdin.isatty()
+    decision = showing.decision("Approve?") if asked else None
+    if not yes and not no and decision is None:
+        if as_json:
+            showing.show_json(found)
+        else:
+            showing.say(f"{approval} still waits: decide with --yes or --no, or on the page.")
         return exits.NOT_ALLOWED
-    method = "decline" if no else "approve"
-    done(ask(method, {"approval": approval, "digest": found["digest"]}), as_json=as_json)
+    how = "--no" if no else "--yes" if yes else "prompt"
+    method = "approve" if (yes or decision) and not no else "decline"
+    params = {"approval": approval, "digest": found["digest"], "how": how}
+    done(ask(method, params), as_json=as_json)
+    return exits.OK
+
+
+def _waiting(*, as_json: bool) -> int:
+    result = ask("approvals", {})
+    if as_json:
+        showing.show_json(result)
+        return exits.OK
+    showing.say(str(result["summary"]))
+    rows: Rows = [[a["id"], a["summary"], a["url"]] for a in parts(result, "approvals")]
+    showing.table(("approval", "what", "page"), rows)
+    showing.say_steps(result)
     return exits.OK
 
 

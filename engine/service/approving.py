@@ -17,10 +17,11 @@ from engine.models import (
     Approval,
     ApprovalStatus,
     Draft,
+    Reprocess,
 )
 from engine.paths import harmless
 from engine.service.differences import against_active
-from engine.service.drafts import sinks_of
+from engine.service.drafts import active_version, sinks_of
 from engine.service.names import approval_number, sentence
 from engine.service.results import (
     ApprovalDetail,
@@ -65,7 +66,9 @@ def _settle(
         if row.status not in (_YES_FROM if yes else _NO_FROM):
             raise ApprovalError(
                 f"approval-{row.id} is {row.status.value.lower()} already",
-                hint="Publish again to ask anew.",
+                hint="Publish again to ask anew."
+                if yes
+                else "What is in force goes out of it with `casparian retire PLUGIN`.",
             )
         if caller.door == "mcp" and row.status is not ApprovalStatus.WAITING:
             raise ApprovalError(
@@ -80,13 +83,29 @@ def _settle(
         if caller.door == "mcp" and house.settings.approval == "person":
             raise ApprovalError("this installation wants every approval out of band")
         decide(session, row, caller, yes=yes, how=how)
-        draft, number, digest_in_full = row.draft_id, row.id, row.digest
+        draft, number, step = row.draft_id, row.id, _publish_command(session, row)
     house.changes.announce()
-    word = "approved" if yes else "declined"
-    step = f"casparian publish {draft} --digest {digest_in_full}"
+    if not yes:
+        return Done(
+            summary=f"approval-{number} for {draft} is declined; nothing was published.",
+            next_steps=[f"casparian approve approval-{number}, if you change your mind"],
+        )
     return Done(
-        summary=f"approval-{number} for {draft} is {word}.", next_steps=[step] if yes else []
+        summary=f"approval-{number} for {draft} is approved. That does not publish it yet:"
+        f" `{step}` does, or the agent's next call.",
+        next_steps=[step],
     )
+
+
+def _publish_command(session: Session, row: Approval) -> str:
+    """The command that publishes exactly what this approval is for."""
+    words = ["casparian publish", row.draft_id]
+    draft = session.get_one(Draft, row.draft_id)
+    if row.version != active_version(session, draft.name) + 1:
+        words.append(f"--version {row.version}")
+    if row.reprocess != Reprocess.NEW.value:
+        words.append(f"--reprocess {row.reprocess}")
+    return " ".join(words)
 
 
 def decide(session: Session, row: Approval, caller: Caller, *, yes: bool, how: str) -> None:
@@ -114,7 +133,7 @@ def approvals(
             query = query.where(Approval.id == approval_number(approval))
         elif waiting:
             query = query.where(Approval.status == ApprovalStatus.WAITING)
-        found = [_detail(session, row) for row in session.scalars(query)]
+        found = [_open_to(session, house, row) for row in session.scalars(query)]
     if approval is not None and not found:
         raise NotFound(f"no {approval}", hint="List them: `casparian approve`.")
     return Approvals(
@@ -122,6 +141,17 @@ def approvals(
         approvals=found,
         next_steps=[f"casparian approve {one.id}" for one in found[:1] if one.status == "waiting"],
     )
+
+
+def _open_to(session: Session, house: House, row: Approval) -> ApprovalDetail:
+    """An approval, with where it is decided or what comes after it."""
+    detail = _detail(session, row)
+    if detail.status == "approved":
+        detail.next_steps = [_publish_command(session, row)]
+    if detail.status in ("waiting", "declined"):
+        detail.url = house.page_url(row.id)
+        detail.next_steps = [f"casparian approve {detail.id}"]
+    return detail
 
 
 def _detail(session: Session, row: Approval) -> ApprovalDetail:

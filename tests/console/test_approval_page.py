@@ -62,6 +62,22 @@ def test_a_person_reads_everything_and_says_yes(house: House, waiting: dict[str,
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_after_a_yes_the_page_says_that_it_is_not_published_yet_and_what_publishes(
+    waiting: dict[str, Any],
+) -> None:
+    url = waiting["approval"]["url"]
+    key = urllib.parse.parse_qs(url.partition("?")[2])["key"][0]
+    fields = {"key": key, "digest": waiting["order"]["digest"], "decision": "yes"}
+
+    answer, later = post(url, fields)[1], get(url)[1]
+
+    assert "does not publish" in answer
+    assert "agent" in answer
+    for page in (answer, later):
+        assert f"casparian publish {waiting['order']['draft']}" in page
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_without_the_key_nothing_is_shown_or_decided(waiting: dict[str, Any], house: House) -> None:
     url = waiting["approval"]["url"]
     bare = url.partition("?")[0]
