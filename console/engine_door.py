@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.showing import progress
+from console.wording import steps
 from engine.control import Caller, Client, default_start_command
 from engine.home import DEFAULT_ROOT, Home, prepare
 
@@ -24,7 +25,10 @@ def client() -> Client:
 
 
 def ask(method: str, params: Mapping[str, object], *, what: str = "working") -> dict[str, object]:
-    """Call the engine with a progress bar; leave out what was not given."""
+    """Call the engine with a progress bar; leave out what was not given.
+
+    Next steps come back in the words of the command line.
+    """
     given = {key: value for key, value in params.items() if value is not None}
     with progress(what) as report:
-        return client().call(method, given, progress=report)
+        return steps(client().call(method, given, progress=report))

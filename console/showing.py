@@ -18,6 +18,7 @@ from rich.text import Text
 
 from casparian_flow.errors import CasparianError
 from console.exits import exit_code
+from console.wording import spoken
 from engine.control import Progress as Report
 from engine.paths import harmless
 
@@ -37,12 +38,13 @@ def plain(text: object, style: str = "") -> Text:
 
 def show_error(error: CasparianError, *, as_json: bool) -> int:
     """Say what happened and what to do next; return the exit code."""
+    hint = spoken(error.hint) if error.hint else None
     if as_json:
-        body = {"code": error.code, "message": error.message, "hint": error.hint}
+        body = {"code": error.code, "message": error.message, "hint": hint or ""}
         show_json({"error": body})
     err.print(Text.assemble((error.code, "bold red"), ": ", plain(error.message)))
-    if error.hint:
-        err.print(Text.assemble(("Next: ", "dim"), plain(error.hint)))
+    if hint:
+        err.print(Text.assemble(("Next: ", "dim"), plain(hint)))
     return exit_code(error)
 
 
@@ -60,7 +62,7 @@ def say_steps(result: Mapping[str, object]) -> None:
     """The next steps of a result, if they are commands."""
     steps = result.get("next_steps")
     for step in steps if isinstance(steps, list) else []:
-        if str(step).startswith("casparian "):
+        if "casparian " in str(step):
             out.print(Text.assemble(("Next: ", "dim"), plain(step)))
 
 

@@ -142,17 +142,31 @@ def _completeness(
         )
     )
     seen = len(reprocess.matching_files(session, str(first.manifest["pattern"]), roots))
+    return seen, _job_states(session, first)
+
+
+def unfinished(session: Session, topic: str) -> tuple[int, int]:
+    """Jobs of a topic that are pending and that failed; one count, whatever its size."""
+    states = {}
+    for first in feeding(session, topic)[:1]:
+        states = _job_states(session, first)
+    pending = states.get(JobStatus.WAITING, 0) + states.get(JobStatus.RUNNING, 0)
+    return pending, states.get(JobStatus.FAILED, 0)
+
+
+def _job_states(session: Session, plugin: PluginManifest) -> dict[JobStatus, int]:
+    """Jobs of one plugin version over what its files hold now, by state."""
     jobs = session.execute(
         select(ProcessingJob.status, func.count())
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
         .where(
-            ProcessingJob.manifest_id == first.id,
+            ProcessingJob.manifest_id == plugin.id,
             ProcessingJob.file_version_id == FileLocation.version_id,
             FileLocation.state != LocationState.DELETED,
         )
         .group_by(ProcessingJob.status)
     )
-    return seen, dict(jobs.tuples().all())
+    return dict(jobs.tuples().all())
 
 
 def _newest(session: Session, topic: str) -> str | None:

@@ -24,7 +24,7 @@ from engine.models import (
     SourceRoot,
 )
 from engine.paths import absolute, display
-from engine.service.names import find_file, find_plugin, job_number, sentence
+from engine.service.names import find_file, find_plugin, job_number, listed, sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Job, JobError, Jobs, RunResult, States
 
@@ -330,7 +330,7 @@ def cancel_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
         _audit(session, caller, "cancel", moved)
     house.abort(moved)
     house.changes.announce()
-    return _states(house, numbers, f"{sentence(len(moved), 'job')} cancelled.")
+    return _states(house, numbers, f"{sentence(len(moved), 'job')} cancelled.", moved)
 
 
 def retry_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
@@ -338,11 +338,11 @@ def retry_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
     numbers = [job_number(name) for name in jobs]
     with house.catalog.writing() as session:
         _require_known(session, numbers)
-        moved = queue.retry(session, numbers)
+        moved = queue.retry(session, _at_rest(session, numbers))
         _audit(session, caller, "retry", moved)
     house.wake()
     house.changes.announce()
-    return _states(house, numbers, f"{sentence(len(moved), 'job')} queued again.")
+    return _states(house, numbers, f"{sentence(len(moved), 'job')} queued again.", moved)
 
 
 def _audit(session: Session, caller: Caller, action: str, moved: list[int]) -> None:
@@ -359,6 +359,13 @@ def _audit(session: Session, caller: Caller, action: str, moved: list[int]) -> N
         )
 
 
+def _at_rest(session: Session, numbers: list[int]) -> list[int]:
+    """Those of the jobs that do not run: a retry takes no job from the worker that has it."""
+    running = ProcessingJob.status == JobStatus.RUNNING
+    query = select(ProcessingJob.id).where(among(ProcessingJob.id, numbers), ~running)
+    return list(session.scalars(query))
+
+
 def _require_known(session: Session, numbers: list[int]) -> None:
     known = set(session.scalars(select(ProcessingJob.id).where(among(ProcessingJob.id, numbers))))
     missing = [f"job-{one}" for one in numbers if one not in known]
@@ -366,13 +373,16 @@ def _require_known(session: Session, numbers: list[int]) -> None:
         raise NotFound(f"no {', '.join(missing)}", hint="List jobs: `casparian jobs`.")
 
 
-def _states(house: House, numbers: list[int], summary: str) -> States:
+def _states(house: House, numbers: list[int], summary: str, moved: list[int]) -> States:
     with house.catalog.reading() as session:
         rows = session.execute(
             select(ProcessingJob.id, ProcessingJob.status).where(among(ProcessingJob.id, numbers))
         )
         states = {f"job-{one}": status.value.lower() for one, status in rows}
     first = next(iter(states), None)
+    as_before = [f"job-{one}" for one in dict.fromkeys(numbers) if one not in moved]
+    why = [f"{job} is {states[job]}" for job in as_before]
+    summary += f" Left as it was: {listed(why)}." if why else ""
     return States(
         summary=summary,
         states=states,

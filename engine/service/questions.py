@@ -13,7 +13,7 @@ from engine.control import Caller
 from engine.house import House
 from engine.models import JobOutput
 from engine.sandbox import Wall, strongest_wall
-from engine.service.datasets import topic_schema, topics
+from engine.service.datasets import topic_schema, topics, unfinished
 from engine.service.names import sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import QueryResult
@@ -40,6 +40,7 @@ def query(
     answer = ask(house, sql, limits, offset)
     count = len(answer.rows)
     summary = f"{sentence(count, 'row')} from {', '.join(answer.tables) or 'no table'}."
+    summary += _incomplete(house, answer.tables)
     steps: list[str] = []
     if answer.truncated:
         summary += " There are more: narrow the question, or continue with the cursor."
@@ -56,6 +57,27 @@ def query(
         next_cursor=cursor_for(sql, offset + count) if answer.truncated else None,
         next_steps=steps,
     )
+
+
+def _incomplete(house: House, tables: list[str]) -> str:
+    """What is still to come, or failed, of the topics an answer rests on."""
+    told: list[str] = []
+    with house.catalog.reading() as session:
+        known = topics(session)
+        bare = [one.removesuffix(HISTORY_SUFFIX).removesuffix(QUARANTINE_SUFFIX) for one in tables]
+        used = dict.fromkeys(
+            table if table in known else base for table, base in zip(tables, bare, strict=True)
+        )
+        for topic in used:
+            pending, failed = unfinished(session, topic)
+            if pending:
+                are = "is" if pending == 1 else "are"
+                told.append(
+                    f" Not complete yet: {sentence(pending, 'job')} of {topic} {are} pending."
+                )
+            if failed:
+                told.append(f" {sentence(failed, 'job')} of {topic} failed.")
+    return "".join(told)
 
 
 def ask(house: House, sql: str, limits: answers.Limits, offset: int = 0) -> answers.Answer:
