@@ -135,7 +135,9 @@ class ApprovalPage:
 
     def _detail(self, found: ApprovalDetail) -> str:
         effects = found.effects
+        replaces = f"<p><strong>{escape(found.replaces)}</strong></p>" if found.replaces else ""
         parts = [
+            replaces,
             (
                 f"<p>Publish <strong>{escape(found.plugin)}@{found.version}</strong>"
                 f" ({escape(found.draft)})?</p>"

@@ -14,6 +14,8 @@ from console import showing
 def show_approval(found: dict[str, Any]) -> None:
     """Everything that takes effect, before a person says yes."""
     effects = found["effects"]
+    if found.get("replaces"):
+        showing.say(str(found["replaces"]))
     for name, text in found["source"].items():
         showing.say(f"--- {name} ---")
         showing.code(text)

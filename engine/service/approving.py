@@ -23,6 +23,7 @@ from engine.paths import harmless
 from engine.service.differences import against_active
 from engine.service.drafts import active_version, sinks_of
 from engine.service.names import approval_number, sentence
+from engine.service.replacing import replacement
 from engine.service.results import (
     ApprovalDetail,
     Approvals,
@@ -177,6 +178,7 @@ def _detail(session: Session, row: Approval) -> ApprovalDetail:
         validation=checked,
         dependencies=draft.dependencies,
         diff=_diff(session, draft, row),
+        replaces=_replaces(session, draft, row),
     )
 
 
@@ -194,6 +196,19 @@ def _diff(session: Session, draft: Draft, row: Approval) -> str | None:
         manifest=manifest,
         contract=cast("dict[str, object]", draft.report["contract"]),
         sinks=sinks_of(session, draft, manifest),
+    )
+
+
+def _replaces(session: Session, draft: Draft, row: Approval) -> str | None:
+    """What this would replace as things stand now."""
+    if row.status is ApprovalStatus.USED or draft.digest != row.digest or draft.report is None:
+        return None
+    return replacement(
+        session,
+        draft.name,
+        pattern=read_manifest(str(draft.files["plugin.py"])).pattern,
+        roots=cast("list[int]", row.effects["roots"]),
+        contract=cast("dict[str, object]", draft.report["contract"]),
     )
 
 
@@ -227,6 +242,7 @@ def review_of(detail: ApprovalDetail) -> str:
     """What is to be approved, in plain words; deterministic."""
     effects = detail.effects
     lines = [
+        *([detail.replaces] if detail.replaces else []),
         f"Publish plugin {detail.plugin}@{detail.version} from {detail.draft}?",
         f"It reads {effects.files} files ({effects.bytes} bytes) below {', '.join(effects.roots)},",
         (

@@ -112,12 +112,13 @@ def _contract(before: Mapping[str, object], after: Mapping[str, object]) -> list
     lines: list[str] = []
     for topic in sorted(before.keys() | after.keys()):
         lines += _changes(
-            f"column {topic}", _columns(before.get(topic)), _columns(after.get(topic))
+            f"column {topic}", columns_of(before.get(topic)), columns_of(after.get(topic))
         )
     return lines
 
 
-def _columns(entry: object) -> dict[str, str]:
+def columns_of(entry: object) -> dict[str, str]:
+    """Types of the columns of one topic's contract, by name."""
     if not isinstance(entry, Mapping):
         return {}
     columns = cast("Mapping[str, list[dict[str, object]]]", entry)["columns"]

@@ -22,9 +22,11 @@ from engine.control import Caller
 from engine.drafting import draft_source
 from engine.house import House
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
-from engine.paths import absolute
+from engine.paths import absolute, display
 from engine.profile import profile_file
-from engine.service.names import find_file, full_name, live_roots, sentence
+from engine.routing import matching
+from engine.service.names import find_file, full_name, listed, live_roots, sentence
+from engine.service.replacing import taken
 from engine.service.results import (
     Column,
     DraftResult,
@@ -99,6 +101,8 @@ def draft_plugin(
         known = known_draft(session, draft)
         known_name = known.name if known else None
         samples = _samples(session, files, pattern) or (known.samples if known else [])
+        if not samples and source is not None:
+            samples = _matched_by(session, source)
         if not samples:
             raise NotFound(
                 "a draft needs at least one sample file",
@@ -119,9 +123,13 @@ def draft_plugin(
         row = _store(session, draft, name, samples, made, lockfile)
         row.sinks = sinks if sinks is not None else row.sinks or []
         identity, revision = row.id, row.revision
-    return _draft_result(
+        trouble += samples_missed(session, made.files["plugin.py"], samples)
+        notice = taken(session, name, manifest.topics) if manifest else ""
+    result = _draft_result(
         identity, revision, made, manifest, [*findings_of(findings), *trouble], goal
     )
+    result.summary += notice
+    return result
 
 
 def _check_sinks(caller: Caller, sinks: list[str]) -> None:
@@ -175,6 +183,43 @@ def _samples(session: Session, files: list[str] | None, pattern: str | None) -> 
         roots = [root.id for root in live_roots(session)]
         return [one.location_id for one in reprocess.matching_files(session, pattern, roots)][:20]
     return []
+
+
+def _matched_by(session: Session, source: str) -> list[int]:
+    """Known files that the pattern of a given source matches."""
+    manifest, _ = manifest_or_finding(source)
+    if manifest is None:
+        return []
+    found = _samples(session, None, manifest.pattern)
+    if not found:
+        raise NotFound(
+            f"no known file matches its pattern {manifest.pattern!r}",
+            hint="Scan the folder of its files first: `casparian scan DIR`; or name samples.",
+        )
+    return found
+
+
+def samples_missed(session: Session, source: str, samples: Sequence[int]) -> list[FindingPart]:
+    """A finding if the pattern of a source does not match what it is a draft for."""
+    manifest, _ = manifest_or_finding(source)
+    if manifest is None:
+        return []
+    paths = [session.get_one(FileLocation, one).path for one in samples]
+    matched = set(matching(manifest.pattern, paths))
+    missed = [display(path) for number, path in enumerate(paths) if number not in matched]
+    if not missed:
+        return []
+    line = next((n for n, text in enumerate(source.splitlines(), 1) if manifest.pattern in text), 1)
+    return [
+        FindingPart(
+            rule="pattern",
+            line=line,
+            column=0,
+            message=f"pattern {manifest.pattern!r} does not match {listed(missed, 3)}, a sample"
+            " file of this very draft: published, it would not be read",
+            fix="Change the pattern in MANIFEST, or draft from files that it matches.",
+        )
+    ]
 
 
 def location_of(session: Session, location_id: int) -> tuple[FileLocation, SourceRoot]:

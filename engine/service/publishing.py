@@ -30,6 +30,7 @@ from engine.routing import Rule
 from engine.service.approving import decide, review_text
 from engine.service.drafts import active_version, sinks_of
 from engine.service.names import sentence
+from engine.service.replacing import replacement
 from engine.service.results import (
     ApprovalPart,
     Effects,
@@ -52,6 +53,8 @@ class _Proposal:
     contract: dict[str, object]
     sinks: dict[str, list[str]]
     roots: list[int]
+    replaces: str | None
+    """What this takes the place of, in words."""
 
 
 def publish_plugin(
@@ -154,6 +157,7 @@ def _undecided(
     url = house.page_url(number)
     command = f"casparian approve approval-{number}"
     where = f"at {url} or with `{command}`" if url else f"with `{command}`"
+    first = f"{proposal.replaces} " if proposal.replaces else ""
     common = {
         "plugin": proposal.name,
         "version": proposal.version,
@@ -179,7 +183,7 @@ def _undecided(
     return Publication.model_validate(
         {
             **common,
-            "summary": f"{name} waits for a person's approval, {where}.",
+            "summary": f"{first}{name} waits for a person's approval, {where}.",
             "status": "approval_required",
             "review": review_text(house, number),
             "next_steps": [
@@ -226,15 +230,19 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
             f"{row.name}@{wanted} is not higher than {row.name}@{newest}",
             hint=f"Versions only rise: leave the version out, or take {newest + 1}.",
         )
+    roots, contract = _roots(session, row), cast("dict[str, object]", row.report["contract"])
     return _Proposal(
         draft=draft,
         name=row.name,
         version=wanted,
         digest=digest,
         manifest=manifest,
-        contract=cast("dict[str, object]", row.report["contract"]),
+        contract=contract,
         sinks=sinks_of(session, row, manifest),
-        roots=_roots(session, row),
+        roots=roots,
+        replaces=replacement(
+            session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
+        ),
     )
 
 

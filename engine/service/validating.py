@@ -27,9 +27,11 @@ from engine.service.drafts import (
     known_draft,
     location_of,
     manifest_or_finding,
+    samples_missed,
     sinks_of,
 )
 from engine.service.names import find_file, sentence
+from engine.service.replacing import replacement
 from engine.service.results import (
     FailedFile,
     FindingPart,
@@ -61,12 +63,14 @@ def validate_plugin(
         row = known_draft(session, draft)
         assert row is not None  # noqa: S101 - draft is a str here, so it was found
         sources = {name: str(text) for name, text in row.files.items()}
+        unmatched = samples_missed(session, sources["plugin.py"], row.samples)
         inputs = _inputs(session, row, files, _MOST_FILES if all_files else max_files)
         key = f"{draft}:{row.revision}:{','.join(one['path'] for one in inputs)}"
     findings = findings_of(
         inspect_files({name: text.encode() for name, text in sources.items()}, entry="plugin.py")
     )
     manifest, trouble = manifest_or_finding(sources["plugin.py"])
+    trouble += unmatched
     if findings or trouble or manifest is None:
         return _refused(draft, manifest, findings + trouble)
     future = house.trials.start(key, lambda: _try(house, draft, inputs, manifest))
@@ -148,6 +152,12 @@ def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manif
             row.lockfile = lockfile
             row.digest = digest if result.ok else None
             row.report = {"contract": contract, "validation": result.model_dump()}
+        roots = sorted({location_of(session, one)[1].id for one in row.samples})
+        replaced = replacement(
+            session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
+        )
+        if replaced and result.ok:
+            result.summary = f"{replaced} {result.summary}"
     return result
 
 

@@ -232,6 +232,22 @@ def test_a_file_that_changes_between_hash_and_job_is_not_processed_as_the_old_on
     ]
 
 
+def test_a_draft_that_would_not_read_its_own_sample_is_told_so(house: House, data: Path) -> None:
+    (data / "good.csv").write_text(GOOD)
+    house.call("scan", path=str(data))
+    source = READ.replace('"*.csv"', '"*.tsv"')
+
+    draft = house.call("draft_plugin", files=[str(data / "good.csv")], source=source)
+    checked = house.call("validate_plugin", draft=draft["draft"])
+
+    for result in (draft, checked):
+        [finding] = result["findings"]
+        assert finding["rule"] == "pattern"
+        assert "'*.tsv' does not match good.csv" in finding["message"]
+    assert checked["state"] == "rejected"
+    assert not checked["ok"]
+
+
 def test_a_wrong_path_names_itself_and_the_next_step(house: House, data: Path) -> None:
     with pytest.raises(CasparianError) as caught:
         house.call("scan", path=str(data / "missing"))

@@ -76,6 +76,39 @@ def test_validation_and_review_show_what_changes(house: House, data: Path, tmp_p
         assert "~ column things id: string → int64" in page.read().decode()
 
 
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_is_replaced_is_said_first_and_in_words(house: House, data: Path) -> None:
+    for name in ("a1", "a2", "b1", "b2", "b3", "b4"):
+        (data / f"{name}.csv").write_text("id,name\n1,x\n")
+    house.call("scan", path=str(data))
+    files = [str(data / "a1.csv")]
+    wide = SOURCE.replace("a*.csv", "*.csv")
+    house.publish(files, source=wide, dependencies=["pyarrow"])
+    narrow = SOURCE.replace(
+        "[dict(row) for row in csv.DictReader(file)]",
+        '[{"id": int(row["id"]), "extra": 1} for row in csv.DictReader(file)]',
+    )
+
+    drafted = house.call("draft_plugin", files=files, source=narrow, dependencies=["pyarrow"])
+    checked = house.call("validate_plugin", draft=drafted["draft"], wait_s=60)
+    asked = house.call("publish_plugin", draft=drafted["draft"], digest=checked["digest"])
+
+    assert "Topic things exists" in drafted["summary"]
+    assert "would replace its plugin things@1" in drafted["summary"]
+    said = (
+        "This replaces things@1. 4 files it reads now would no longer be read"
+        " (b1.csv, b2.csv, b3.csv and 1 more)."
+        " Columns added: extra; removed: name; changed: id string → int64."
+    )
+    assert checked["summary"].startswith(said)
+    assert asked["summary"].startswith(said)
+    assert asked["review"].startswith(said)
+    assert casparian(house, "approve", "approval-2", code=5).startswith(said)
+    with urllib.request.urlopen(asked["approval"]["url"], timeout=20) as page:
+        text = page.read().decode()
+    assert 0 < text.index("This replaces things@1. 4 files") < text.index("Publish <strong>")
+
+
 def test_a_long_difference_is_cut_and_says_so() -> None:
     nothing = Version({}, b"", {}, {}, {})
     long = Version({"plugin.py": "x = 1\n" * 5000}, b"", {}, {}, {})

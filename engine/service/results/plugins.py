@@ -130,6 +130,8 @@ class ApprovalDetail(Result):
     dependencies: list[str]
     diff: str | None = None
     """What would change about the version in force."""
+    replaces: str | None = None
+    """The same in a sentence: what is replaced, and what is no longer read."""
     url: str | None = None
     """Where a person decides it in the browser, while it can be decided."""
 

@@ -1,0 +1,117 @@
+"""Say in words what publishing a draft would take the place of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine import reprocess
+from engine.models import (
+    FileLocation,
+    PluginManifest,
+    PluginStatus,
+    RoutingRule,
+    SourceRoot,
+    TopicConfig,
+)
+from engine.paths import display
+from engine.service.differences import columns_of
+from engine.service.names import listed, sentence
+
+_MOST_NAMES = 3
+
+
+def replacement(
+    session: Session,
+    name: str,
+    *,
+    pattern: str,
+    roots: Sequence[int],
+    contract: Mapping[str, object],
+) -> str | None:
+    """What becomes of the version in force; None if there is none to replace."""
+    active = _active(session, name)
+    if active is None:
+        return None
+    told = [f"This replaces {active.name}@{active.version}."]
+    lost = _lost(session, active, pattern, roots)
+    if lost:
+        names = [display(session.get_one(FileLocation, one).path) for one in lost[:_MOST_NAMES]]
+        more = len(lost) - len(names)
+        shown = ", ".join(names) + (f" and {more:,} more" if more else "")
+        told.append(
+            f"{sentence(len(lost), 'file')} it reads now would no longer be read ({shown})."
+        )
+    told += _columns(active.contract, contract)
+    return " ".join(told)
+
+
+def taken(session: Session, name: str, topics: Sequence[str]) -> str:
+    """A sentence about topics that exist already; empty if all are new."""
+    told: list[str] = []
+    for topic in topics:
+        config = session.get(TopicConfig, topic)
+        active = _active(session, config.plugin) if config is not None else None
+        if config is None or active is None:
+            continue
+        if config.plugin == name:
+            told.append(
+                f" Topic {topic} exists: publishing this would replace its plugin"
+                f" {active.name}@{active.version}."
+            )
+        else:
+            told.append(
+                f" Topic {topic} is fed by plugin {active.name}@{active.version}: publishing this"
+                " is refused under that name."
+            )
+    return "".join(told)
+
+
+def _active(session: Session, name: str) -> PluginManifest | None:
+    return session.scalar(
+        select(PluginManifest).where(
+            PluginManifest.name == name, PluginManifest.status == PluginStatus.ACTIVE
+        )
+    )
+
+
+def _lost(
+    session: Session, active: PluginManifest, pattern: str, roots: Sequence[int]
+) -> list[int]:
+    """Locations that the version in force reads and the next one would not."""
+    now = session.scalars(
+        select(RoutingRule.root_id)
+        .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
+        .where(RoutingRule.plugin == active.name, SourceRoot.removed.is_(None))
+        .distinct()
+    ).all()
+    kept = {one.location_id for one in reprocess.matching_files(session, pattern, roots)}
+    read = reprocess.matching_files(session, str(active.manifest["pattern"]), now)
+    return [one.location_id for one in read if one.location_id not in kept]
+
+
+def _columns(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    """One sentence on the columns, over all topics; none if they stay as they are."""
+    old, new = _by_name(before), _by_name(after)
+    groups = {
+        "added": [name for name in new if name not in old],
+        "removed": [name for name in old if name not in new],
+        "changed": [
+            f"{name} {old[name]} → {new[name]}"
+            for name in new
+            if name in old and old[name] != new[name]
+        ],
+    }
+    told = [f"{word}: {listed(names, 10)}" for word, names in groups.items() if names]
+    return [f"Columns {'; '.join(told)}."] if told else []
+
+
+def _by_name(contract: Mapping[str, object]) -> dict[str, str]:
+    many = len(contract) > 1
+    return {
+        f"{topic}.{name}" if many else name: kind
+        for topic, entry in contract.items()
+        for name, kind in columns_of(entry).items()
+    }
