@@ -8,16 +8,31 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from casparian_flow.errors import ConfigError
 from console import exits, showing
 from console.engine_door import ask
 from console.words.shared import Json, Rows, app, done, file_name, parts
 
+_DRAFT_EXAMPLES = """Examples:
 
-@app.command(epilog="Example: casparian draft ~/exports/sales.csv --topic sales")
+casparian draft ~/exports/sales.csv --topic sales
+
+casparian draft sales.py --draft draft-sales-1
+
+casparian draft --show draft-sales-1 --to sales/"""
+
+
+@app.command(epilog=_DRAFT_EXAMPLES)
 def draft(
-    file: Annotated[list[str], typer.Argument(help="Sample files; or a plugin folder or .py.")],
-    topic: str | None = None,
-    pattern: str | None = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Sample files; and a plugin of your own, a .py file or a folder with plugin.py."
+            " Without samples: known files that its pattern matches."
+        ),
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="Table name, such as sales.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="Glob of the files to read.")] = None,
     plugin: Annotated[
         str | None, typer.Option(help="Take this plugin (.py or folder) as it is.")
     ] = None,
@@ -26,21 +41,36 @@ def draft(
         typer.Option(help="Deliver there, too: sqlite:///absolute/path.db; repeatable."),
     ] = None,
     into: Annotated[str | None, typer.Option("--draft", help="Revise this draft.")] = None,
+    show: Annotated[str | None, typer.Option(help="Show this draft as it stands.")] = None,
+    to: Annotated[str | None, typer.Option(help="With --show: write it to this folder.")] = None,
     as_json: Json = False,
 ) -> None:
     """Draft a plugin for files like these, or take one that you wrote."""
+    making = {"a file": file, "--topic": topic, "--pattern": pattern, "--plugin": plugin}
+    making |= {"--sink": sink, "--draft": into}
+    if show is not None:
+        _refuse("--show", making)
+        _show_draft(show, to, as_json=as_json)
+        return
+    _refuse("no --show", {"--to": to})
+    samples, own = _sorted_out(file or [], plugin)
+    if own is not None:
+        _refuse(
+            "a plugin of your own (its MANIFEST says it)", {"--topic": topic, "--pattern": pattern}
+        )
+    elif not samples and pattern is None and into is None:
+        raise ConfigError("nothing to draft from", hint="Name a sample file: casparian draft FILE")
     params: dict[str, object] = {
-        "files": [file_name(one) for one in file],
+        "files": [file_name(one) for one in samples] or None,
         "topic": topic,
+        "pattern": pattern,
         "draft": into,
         "sinks": sink,
     }
-    if plugin is not None:
+    if own is not None:
         from console.plugin_source import read_plugin
 
-        params |= read_plugin(Path(plugin))
-    else:
-        params["pattern"] = pattern
+        params |= read_plugin(Path(own))
     result = ask("draft_plugin", params, what="drafting")
     if as_json:
         showing.show_json(result)
@@ -51,6 +81,52 @@ def draft(
         showing.say(f"? {point}")
     showing.say(str(result["summary"]))
     showing.say(f"Next: casparian validate {result['draft']}")
+
+
+def _refuse(beside: str, options: dict[str, Any]) -> None:
+    """Raise if one of the options was given beside something it does not go with."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ConfigError(
+            f"{' and '.join(given)} cannot be used with {beside}", hint="See casparian draft --help"
+        )
+
+
+def _sorted_out(names: list[str], plugin: str | None) -> tuple[list[str], str | None]:
+    """Samples, and the plugin among the arguments."""
+    from console.plugin_source import is_plugin
+
+    if plugin is not None:
+        return names, plugin
+    own = [name for name in names if is_plugin(name)]
+    if len(own) > 1:
+        raise ConfigError(
+            f"{', '.join(own)} are {len(own)} plugins, a draft is one",
+            hint="To read .py files as samples, name the plugin with --plugin.",
+        )
+    return [name for name in names if name not in own], own[0] if own else None
+
+
+def _show_draft(name: str, to: str | None, *, as_json: bool) -> None:
+    from console.plugin_source import write_plugin
+
+    found = ask("get_draft", {"draft": name})
+    files = cast("dict[str, str]", found["files"])
+    dependencies = cast("list[str]", found["dependencies"])
+    written: list[Path] = []
+    if to is not None:
+        written = write_plugin(Path(to), files, name=name, dependencies=dependencies)
+    if as_json:
+        showing.show_json(found)
+        return
+    for module, text in () if to else files.items():
+        showing.say(f"--- {module} ---")
+        showing.code(text)
+    for path in written:
+        showing.say(f"Written: {path}")
+    showing.say(str(found["summary"]))
+    again = f"casparian draft {to} --draft {name}" if to else f"casparian validate {name}"
+    showing.say(f"Next: {again}")
 
 
 def _findings(findings: list[dict[str, Any]]) -> None:

@@ -29,6 +29,7 @@ from engine.service.names import find_file, full_name, listed, live_roots, sente
 from engine.service.replacing import taken
 from engine.service.results import (
     Column,
+    DraftFiles,
     DraftResult,
     FindingPart,
     Preview,
@@ -142,8 +143,8 @@ def _check_sinks(caller: Caller, sinks: list[str]) -> None:
         open_delivery(uri)
 
 
-def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftResult:
-    """A draft as it stands."""
+def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftFiles:
+    """A draft as it stands, with all its files."""
     with house.catalog.reading() as session:
         row = known_draft(session, draft)
         assert row is not None  # noqa: S101 - draft is a str here, so it was found
@@ -152,7 +153,8 @@ def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftResult:
         revision = row.revision
     manifest, trouble = manifest_or_finding(files["plugin.py"])
     findings = inspect_files({n: t.encode() for n, t in files.items()}, entry="plugin.py")
-    return _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble], None)
+    found = _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble], None)
+    return DraftFiles(**found.model_dump(), files=files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from engine.service.results.files import Sources as Sources
 from engine.service.results.plugins import ApprovalDetail as ApprovalDetail
 from engine.service.results.plugins import ApprovalPart as ApprovalPart
 from engine.service.results.plugins import Approvals as Approvals
+from engine.service.results.plugins import DraftFiles as DraftFiles
 from engine.service.results.plugins import DraftResult as DraftResult
 from engine.service.results.plugins import Effects as Effects
 from engine.service.results.plugins import FailedFile as FailedFile

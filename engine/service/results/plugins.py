@@ -28,6 +28,12 @@ class DraftResult(Result):
     ambiguities: list[str] = []
 
 
+class DraftFiles(DraftResult):
+    """A draft with everything that is needed to go on writing it."""
+
+    files: dict[str, str]
+
+
 class TopicRows(Part):
     """Rows of one topic from a trial."""
 
