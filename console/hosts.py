@@ -20,8 +20,14 @@ def install(client: str, roots: list[str], config: str | None, *, yes: bool) -> 
     """Show what would change, ask, and write it whole or not at all.
 
     Raises:
-        ConfigError: an unknown client, or a configuration that is not a JSON object.
+        ConfigError: an unknown client, a root that is no folder, or a configuration that is not
+            a JSON object.
     """
+    for root in roots:
+        if not Path(root).is_dir():
+            raise ConfigError(
+                f"{root} is not a folder", hint="Check the path; nothing was written."
+            )
     place = Path(config).expanduser() if config else _config_of(client)
     before = place.read_text("utf-8") if place.exists() else "{}\n"
     after = _with_server(before, place, roots)

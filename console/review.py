@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 from rich.text import Text
@@ -49,7 +50,7 @@ def lineage_target(
         return {"topic": target, "job_id": job, "row": row or 0}
     if target.startswith("job-"):
         return {"job": target}
-    path = as_file(target)
+    path = target if Path(target).is_dir() and "/" not in target else as_file(target)
     if path.startswith(("/", "file-")):
         return {"file": path}
     if "@" in target:

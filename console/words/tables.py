@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
-from console import showing
+from console import exits, showing
 from console.engine_door import ask
 from console.words.shared import Json, Rows, app, file_name, parts
 
@@ -87,12 +87,16 @@ def lineage(
 
 
 @app.command(epilog="Example: casparian explain ~/exports/odd.csv")
-def explain(subject: str, as_json: Json = False) -> None:
+def explain(subject: str, as_json: Json = False) -> int:
     """Say why a file, job or topic is as it is."""
-    result = ask("explain", {"subject": file_name(subject)})
+    path = file_name(subject)
+    named = path if "/" in subject else subject
+    result = ask("explain", {"subject": named, "as_file": path if path != named else None})
     if as_json:
         showing.show_json(result)
-        return
-    showing.say(f"{result['subject']}: {result['verdict']}")
-    for line in cast("list[str]", result["evidence"]):
-        showing.say(f"  {line}")
+    else:
+        showing.say(f"{result['subject']}: {result['verdict']}")
+        for line in cast("list[str]", result["evidence"]):
+            showing.say(f"  {line}")
+        showing.say_steps(result)
+    return exits.FAILURE if result["verdict"] in ("unknown", "never seen") else exits.OK

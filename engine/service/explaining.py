@@ -35,13 +35,19 @@ from engine.service.results import Explanation
 from engine.tagger import rules_of
 
 
-def explain(house: House, _caller: Caller, *, subject: str) -> Explanation:
-    """Why a job failed, a file gave no rows, or a file is not known at all."""
+def explain(
+    house: House, _caller: Caller, *, subject: str, as_file: str | None = None
+) -> Explanation:
+    """Why a job failed, a file gave no rows, or a file is not known at all.
+
+    `as_file` is the path that the subject means where it is neither a job nor a topic.
+    """
     with house.catalog.reading() as session:
         if re.fullmatch(r"job-\d+", subject.strip()):
             return _job(session, job_number(subject))
         if subject in topics(session):
             return _topic(session, subject)
+        subject = as_file or subject
         try:
             location, root = find_file(session, subject)
         except NotGranted as error:

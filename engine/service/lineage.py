@@ -152,6 +152,9 @@ def _row(session: Session, graph: _Graph, target: dict[str, object]) -> str:
         row = int(str(target["row"]))
     except ValueError as error:
         raise ConfigError(f"row {target['row']!r} is not a number: use the row's _row") from error
+    _require_topic(session, topic)
+    if session.get(ProcessingJob, number) is None:
+        raise NotFound(f"no job-{number}", hint="List jobs: `casparian jobs`.")
     outputs = session.execute(
         select(JobOutput.rows, JobOutput.path).where(
             JobOutput.job_id == number, JobOutput.topic == topic
@@ -259,10 +262,15 @@ def _file(session: Session, graph: _Graph, name: str) -> str:
     return identity
 
 
+def _require_topic(session: Session, topic: str) -> None:
+    known = topics(session)
+    if topic.removesuffix(QUARANTINE_SUFFIX) not in known:
+        shown = ", ".join(known) or "none yet"
+        raise NotFound(f"no topic {topic!r}; there are: {shown}", hint="`casparian datasets`")
+
+
 def _topic(session: Session, graph: _Graph, topic: str) -> str:
-    if topic.removesuffix(QUARANTINE_SUFFIX) not in topics(session):
-        known = ", ".join(topics(session)) or "none yet"
-        raise NotFound(f"no topic {topic!r}; there are: {known}", hint="`casparian datasets`")
+    _require_topic(session, topic)
     graph.add(topic, "topic", {})
     rows = session.scalars(
         select(PluginManifest).order_by(PluginManifest.name, PluginManifest.version.desc())

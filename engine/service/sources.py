@@ -44,6 +44,12 @@ def grant(house: House, caller: Caller, *, path: str) -> Done:
         )
     _check_folder(folder, house.home.root)
     with house.catalog.writing() as session:
+        part_of = _check_overlap(session, folder)
+        if part_of is not None:
+            return Done(
+                summary=f"{folder} is granted already, as part of {part_of}; nothing new.",
+                next_steps=[f"casparian scan {folder}"],
+            )
         root = _add_root(session, folder, caller)
         audit.record(
             session,
@@ -87,6 +93,25 @@ def _check_folder(folder: Path, home: Path) -> None:
         )
     if home == folder or home.is_relative_to(folder) or folder.is_relative_to(home):
         raise ConfigError(f"{folder} holds this installation's own home {home}")
+
+
+def _check_overlap(session: Session, folder: Path) -> str | None:
+    """The granted folder that this one lies in, if any: a file has one source, and is read once.
+
+    Raises:
+        ConfigError: granted folders lie in this one.
+    """
+    roots = {Path(os.fsdecode(root.path)): root for root in live_roots(session)}
+    inner = [display(root.path) for path, root in roots.items() if folder in path.parents]
+    if inner:
+        first = "`, `".join(f"casparian sources --remove {one}" for one in inner)
+        raise ConfigError(
+            f"in {folder} lies {', '.join(inner)}, granted already: its files would be read twice",
+            hint=f"Take the inner one away first, its rows stay: `{first}`;"
+            f" then `casparian init {folder}`.",
+        )
+    outer = [display(root.path) for path, root in roots.items() if path in folder.parents]
+    return outer[0] if outer else None
 
 
 def _add_root(session: Session, folder: Path, caller: Caller) -> SourceRoot:
@@ -243,7 +268,10 @@ def scan(
     scanned = result_within(
         future, wait_s, lambda: progress("hashing files", *house.scanner.progress(root_id))
     )
-    return _scan_result(house, root_id, pattern, scanned)
+    result = _scan_result(house, root_id, pattern, scanned)
+    if display(os.fsencode(folder.resolve())) != result.source:
+        result.summary += f" {display(os.fsencode(folder))} is part of it."
+    return result
 
 
 def _scan_result(house: House, root_id: int, pattern: str, scanned: Scanned | None) -> ScanResult:

@@ -92,6 +92,11 @@ def test_an_error_as_json_is_one_object(house: House) -> None:
     assert said["error"]["code"] == "NOT_FOUND"
 
 
+def test_what_is_not_known_is_said_and_a_failure(house: House) -> None:
+    assert "unknown" in casparian(house, "explain", "nothing.csv", code=1)
+    assert "no topic 'nothing'" in casparian(house, "lineage", "nothing", "job-1", "0", code=2)
+
+
 def test_sql_that_is_refused_is_a_failure_with_its_reason(house: House) -> None:
     said = casparian(house, "query", "DROP TABLE x", code=1)
 
@@ -122,6 +127,15 @@ def test_install_shows_the_change_and_writes_only_when_told(house: House, tmp_pa
     entry = written["mcpServers"]["casparian-flow"]
     assert Path(entry["command"]).is_absolute()
     assert entry["args"] == ["mcp", "--root", str(tmp_path)]
+
+
+def test_install_refuses_a_folder_that_does_not_exist(house: House, tmp_path: Path) -> None:
+    config = tmp_path / "claude.json"
+    missing = tmp_path / "missing"
+    arguments = ("mcp", "install", "--config", str(config), "--root", str(missing), "--yes")
+
+    assert f"{missing} is not a folder" in casparian(house, *arguments, code=2)
+    assert not config.exists()
 
 
 def test_install_refuses_to_touch_what_it_cannot_read(house: House, tmp_path: Path) -> None:

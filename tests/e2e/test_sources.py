@@ -72,6 +72,36 @@ def test_a_person_decides_what_becomes_of_the_rows_of_deleted_files(
     assert things.call("verify")["ok"]
 
 
+def test_no_file_comes_to_lie_in_two_granted_folders(house: House, data: Path) -> None:
+    inner = data / "inner"
+    inner.mkdir()
+    (inner / "1.csv").write_text("id\n1\n")
+    house.call("scan", path=str(inner))
+
+    said = casparian(house, "init", str(data), code=2)
+    assert f"casparian sources --remove {inner}" in said
+    assert "read twice" in casparian(house, "scan", str(data), code=2)
+
+    casparian(house, "sources", "--remove", str(inner))
+    casparian(house, "init", str(data))
+    said = casparian(house, "init", str(inner))
+    assert f"granted already, as part of {data}" in said
+    assert f"{inner} is part of it" in casparian(house, "scan", str(inner))
+    assert [one["path"] for one in house.call("sources")["sources"]] == [str(data)]
+    assert house.call("find_files")["total"] == 1
+
+
+def test_a_topic_is_explained_though_a_folder_has_its_name(
+    things: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "things").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    assert "things: complete" in casparian(things, "explain", "things")
+    assert "topic" in casparian(things, "lineage", "things")
+    assert "no job-99" in casparian(things, "lineage", "things", "job-99", "0", code=2)
+
+
 def test_a_wrong_choice_or_no_folder_is_a_usage_error(things: House, data: Path) -> None:
     assert "keep nor drop" in casparian(things, "sources", str(data), "--on-delete", "x", code=2)
     assert "needs a folder" in casparian(things, "sources", "--on-delete", "drop", code=2)
