@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import getpass
 import os
 import shutil
@@ -16,9 +18,10 @@ from console import exits, showing
 from console.review import show_lineage
 from console.words.plugins import show_validation
 from engine.control import Caller, Client, default_start_command
-from engine.home import prepare
+from engine.home import Home, prepare
 
 _MOST_FILES = 2000
+_MOST_STOPPING_S = 10
 
 
 def run(folder: Path | None, *, keep: bool) -> int:
@@ -26,21 +29,15 @@ def run(folder: Path | None, *, keep: bool) -> int:
 
     Without a folder: the RECORD files of the Python packages installed here, headerless CSV.
     """
-    home = Path(tempfile.mkdtemp(prefix="casparian-demo-"))
-    data = folder or _collect_records(home / "files")
-    os.environ["CASPARIAN_HOME"] = str(home / "home")
-    door = Client(prepare(home / "home"), Caller("cli", getpass.getuser()), default_start_command())
-    started = time.monotonic()
+    place = Path(tempfile.mkdtemp(prefix="casparian-demo-"))
     try:
-        code = _Story(door).tell(data)
+        code = _tell(folder, place)
     finally:
-        if door.is_running():
-            door.call("stop")
-    showing.say(f"\nThat took {time.monotonic() - started:.1f} s.")
-    if keep:
-        showing.say(f"Kept: CASPARIAN_HOME={home / 'home'}")
-    else:
-        shutil.rmtree(home, ignore_errors=True)
+        if keep:
+            showing.say(f"Kept: CASPARIAN_HOME={place / 'home'}")
+        else:
+            shutil.rmtree(Home(place / "home").run, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
     showing.say("\nNow with your own files:")
     for command in (
         "casparian init ~/exports",
@@ -49,6 +46,34 @@ def run(folder: Path | None, *, keep: bool) -> int:
     ):
         showing.out.print(f"  [bold]{command}[/]")
     return code
+
+
+def _tell(folder: Path | None, place: Path) -> int:
+    """The story in a home below `place`, whose engine ends with it."""
+    os.environ["CASPARIAN_HOME"] = str(place / "home")
+    home = prepare(place / "home")
+    door = Client(home, Caller("cli", getpass.getuser()), default_start_command())
+    started = time.monotonic()
+    try:
+        code = _Story(door).tell(folder or _collect_records(place / "files"))
+    finally:
+        if door.is_running():
+            door.call("stop")
+        door.close()
+        _await_end(home)
+    showing.say(f"\nThat took {time.monotonic() - started:.1f} s.")
+    return code
+
+
+def _await_end(home: Home) -> None:
+    """Return once the engine of a home has let go of it, or will not."""
+    deadline = time.monotonic() + _MOST_STOPPING_S
+    with home.lock.open("ab") as lock:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.05)
 
 
 def _collect_records(place: Path) -> Path:

@@ -13,9 +13,29 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Turn folders of exports, logs and dumps into tables people can trust.\n\n"
-    "Start with [bold]casparian demo[/], then [bold]casparian init DIR[/].",
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        showing.say(f"casparian {version('casparian-flow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Turn folders of exports, logs and dumps into tables people can trust.
+
+    Start with [bold]casparian demo[/], then [bold]casparian init DIR[/].
+    """
+
 
 mcp_app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 app.add_typer(mcp_app, name="mcp", help="Serve an agent over stdio, or tell a host how to.")

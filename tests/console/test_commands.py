@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,46 @@ def test_the_demo_ends_with_an_answer_and_the_chain_of_custody(data: Path) -> No
     assert "3 jobs: 3 done" in done.stdout
     assert "SHA-256" in done.stdout
     assert "signature" in done.stdout
+
+
+def test_the_demo_leaves_nothing_behind_when_it_fails(data: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="c-") as short:  # a socket's path has 107 bytes
+        environment = {**os.environ, "XDG_RUNTIME_DIR": short, "TMPDIR": short}
+
+        done = subprocess.run(
+            [COMMAND, "demo", "data"], cwd=data.parent, env=environment, capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+        assert done.returncode == 1
+        assert "no file here" in done.stderr
+        assert [path.name for path in Path(short).glob("casparian-*")] == []
+
+
+def test_the_version_is_said() -> None:
+    done = subprocess.run(
+        [COMMAND, "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.split()[0] == "casparian"
+    assert done.stdout.split()[1][0].isdigit()
+
+
+def test_the_demos_folder_is_relative_to_where_it_is_said(tmp_path: Path) -> None:
+    clone, elsewhere = tmp_path / "clone", tmp_path / "elsewhere"
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    elsewhere.mkdir()
+    for name in ("pyproject.toml", "requirements.lock", ".venv/.installed-requirements.lock"):
+        (clone / name).touch()
+    os.utime(clone / ".venv" / ".installed-requirements.lock", (2**32, 2**32))
+    command = clone / ".venv" / "bin" / "casparian"
+    command.write_text('#!/bin/sh\necho "$PWD" "$@"\n')
+    command.chmod(0o755)
+    (clone / "run").write_bytes((Path(__file__).parents[2] / "run").read_bytes())
+
+    done = subprocess.run(
+        ["sh", "../clone/run", "demo", "data"], cwd=elsewhere, capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.strip() == f"{elsewhere} demo data"
