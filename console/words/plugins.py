@@ -80,7 +80,7 @@ def draft(
     for point in cast("list[str]", result["ambiguities"]):
         showing.say(f"? {point}")
     showing.say(str(result["summary"]))
-    showing.say(f"Next: casparian validate {result['draft']}")
+    showing.say_steps(result)
 
 
 def _refuse(beside: str, options: dict[str, Any]) -> None:
@@ -177,8 +177,7 @@ def show_validation(result: dict[str, object]) -> None:
     if result.get("diff"):
         showing.block(str(result["diff"]))
     showing.say(str(result["summary"]))
-    if result.get("digest"):
-        showing.say(f"Next: casparian publish {result['draft']}")
+    showing.say_steps(result)
 
 
 @app.command(epilog="Example: casparian publish draft-sales-1")

@@ -59,7 +59,7 @@ def test_every_change_that_was_approved_is_a_version_of_the_contract(
     house, files = published, [str(data / "a.csv")]
     assert contracts(house) == [("things", 1, ["id"])]
 
-    house.publish(files, source=source("*.CSV"), draft="draft-things-1")
+    house.publish(files, source=source("a*.csv"), draft="draft-things-1")
     assert len(contracts(house)) == 1
     house.publish(files, source=source("*.csv", ', "more": 1'), draft="draft-things-1")
 
