@@ -59,7 +59,7 @@ class Door:
                 operator = Client(home, Caller("cli", person), self.start_command)
                 for root in self.roots:  # the operator named them when starting this server
                     try:
-                        operator.call("grant", {"path": root})
+                        operator.call("grant", {"path": root, "unless_removed": True})
                     except CasparianError as error:  # one lost disk must not silence every tool
                         logger.warning("%s is not granted: %s", root, error.message)
                 operator.close()

@@ -54,7 +54,7 @@ def get_datasets(
 ) -> Datasets:
     """Topics with columns, counts and completeness, which are always there.
 
-    `include` adds: `sample` 5 rows; `stats` nulls, least, greatest and roughly how many distinct
+    `include` adds: `sample` 5 rows; `stats` nulls, least, greatest and how many distinct
     values per column; `quarantine` the 10 newest records set aside; `contract` the columns a
     person agreed to; `history` what each plugin version gave. What is read from rows is read for
     the first 5 topics.
@@ -181,7 +181,7 @@ def _stats(house: House, dataset: Dataset, limits: answers.Limits) -> None:
         dataset.stats = []
         return
     parts = [
-        f"count(*) - count({name}), approx_count_distinct({name}),"
+        f"count(*) - count({name}), count(DISTINCT {name}),"
         f" CAST(min({name}) AS VARCHAR)[:80], CAST(max({name}) AS VARCHAR)[:80]"
         for name in columns
     ]

@@ -34,8 +34,12 @@ _OPEN = (JobStatus.WAITING, JobStatus.RUNNING)
 _NEVER = ("/", "/proc", "/sys", "/dev")
 
 
-def grant(house: House, caller: Caller, *, path: str) -> Done:
-    """A person allows a folder to be read."""
+def grant(house: House, caller: Caller, *, path: str, unless_removed: bool = False) -> Done:
+    """A person allows a folder to be read.
+
+    With `unless_removed`, for what a server's own options name at each of its starts, a folder that
+    a person took away since stays away.
+    """
     folder = resolve(path).resolve()
     if caller.door == "mcp":
         raise NotGranted(
@@ -44,6 +48,12 @@ def grant(house: House, caller: Caller, *, path: str) -> Done:
         )
     _check_folder(folder, house.home.root)
     with house.catalog.writing() as session:
+        known = session.scalar(select(SourceRoot).where(SourceRoot.path == os.fsencode(folder)))
+        if unless_removed and known is not None and known.removed is not None:
+            raise NotGranted(
+                f"{folder} was taken away by a person",
+                hint=f"A person gives it back in a terminal: `casparian init {folder}`.",
+            )
         part_of = _check_overlap(session, folder)
         if part_of is not None:
             return Done(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import anyio
 import pytest
+from mcp import Client
 from sqlalchemy import create_engine, text
 
 from casparian_flow.errors import NotGranted
 from tests.conftest import House
-from tests.doors import casparian
+from tests.doors import call, casparian, server
 
 SOURCE = """
 import csv
@@ -184,3 +186,18 @@ def test_a_yes_for_a_folder_since_taken_away_is_not_a_yes_for_less(
     asked = house.call("publish_plugin", **order)
     assert asked["status"] == "approval_required"
     assert asked["effects"]["roots"] == [str(data)]
+
+
+def test_a_folder_taken_away_stays_away_when_a_server_starts_again(
+    house: House, data: Path
+) -> None:
+    house.call("grant", path=str(data))
+    house.call("remove_source", path=str(data))
+
+    async def sources() -> list[object]:
+        with anyio.fail_after(60):
+            async with Client(server(house, data)) as client:
+                found: list[object] = (await call(client, "get_overview"))["sources"]
+                return found
+
+    assert anyio.run(sources) == []

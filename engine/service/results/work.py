@@ -63,7 +63,7 @@ class DatasetColumn(Part):
 
 
 class ColumnStats(Part):
-    """A column over all current rows; `distinct` is an estimate."""
+    """A column over all current rows."""
 
     name: str
     nulls: int
