@@ -87,8 +87,8 @@ def run_dispatch(
 ) -> list[JobResult]:
     """Run every job of a dispatch and say how each ended.
 
-    A child that ends without its trailer is discarded and its jobs run again in halves, down to
-    one: the job that is at fault then stands alone.
+    A child that ends without its trailer is discarded. The job that was open then runs alone and
+    the others again together; if they fail once more, in halves, down to one.
     """
     attempts = [_Attempt(order, _identity(bench, dispatch, order)) for order in dispatch.jobs]
     for attempt in attempts:
@@ -98,7 +98,7 @@ def run_dispatch(
         for attempt in pending:
             _take(bench, parent, attempt)
         ready = [attempt for attempt in pending if attempt.taken is not None]
-        _run_halving(_Run(bench, dispatch, files, parent, cancelled), ready)
+        _run_jobs(_Run(bench, dispatch, files, parent, cancelled), ready)
     finally:
         _release(pending)
     return [attempt.result or _failed(attempt, _cancelled()) for attempt in attempts]
@@ -166,7 +166,8 @@ def _release(attempts: Sequence[_Attempt]) -> None:
             attempt.taken.path.unlink(missing_ok=True)
 
 
-def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
+def _run_jobs(run: _Run, attempts: list[_Attempt], *, suspects: bool = True) -> None:
+    """Run jobs in one child, and if it fails apart; `suspects`: by who was open, else in halves."""
     if not attempts or run.cancelled.is_set():
         return
     log = Log(len(attempts))
@@ -182,13 +183,18 @@ def _run_halving(run: _Run, attempts: list[_Attempt]) -> None:
             attempts[0].result = _failed(attempts[0], error, log=log.text())
             return
         logger.info(
-            "batch failed, running halves", extra={"jobs": len(attempts), "why": str(error)}
+            "batch failed, running it apart", extra={"jobs": len(attempts), "why": str(error)}
         )
         for attempt in attempts:
             attempt.error = None
-        middle = len(attempts) // 2
-        _run_halving(run, attempts[:middle])
-        _run_halving(run, attempts[middle:])
+        suspect = log.open_job if suspects else None
+        if suspect is None:
+            middle = len(attempts) // 2
+            _run_jobs(run, attempts[:middle])
+            _run_jobs(run, attempts[middle:])
+        else:
+            _run_jobs(run, attempts[:suspect] + attempts[suspect + 1 :], suspects=False)
+            _run_jobs(run, [attempts[suspect]])
         return
     if run.cancelled.is_set():
         for attempt in attempts:

@@ -38,6 +38,11 @@ class Log:
         """The job that is open; what comes before the first belongs to the first."""
         return self._parts[min(max(0, self._begun - 1), len(self._parts) - 1)]
 
+    @property
+    def open_job(self) -> int | None:
+        """The job that began last; None if that cannot be told."""
+        return self._begun - 1 if 0 < self._begun <= len(self._parts) else None
+
     def text(self, job: int = 0) -> str:
         """What was kept of one job."""
         if self._rest:

@@ -187,3 +187,25 @@ def test_a_damaged_environment_is_built_anew(house: House, data: Path) -> None:
     ended = house.settle(file=str(data / "b.csv"))["jobs"][0]
 
     assert (ended["state"], ended["attempt"]) == ("done", 2)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_file_that_never_ends_is_set_apart_at_once(
+    house: House, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASPARIAN_JOB_TIMEOUT_S", "2")
+    monkeypatch.setenv("CASPARIAN_MAX_ATTEMPTS", "1")
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    house.settle()
+    for number in range(9):
+        steps = 10**15 if number == 4 else 0
+        (data / f"b{number}.csv").write_text(f"steps,id\n{steps},{number}\n")
+    house.call("scan", path=str(data))
+
+    jobs = house.settle(include=["receipt"])["jobs"][:9]
+
+    assert sorted(job["state"] for job in jobs) == ["done"] * 8 + ["failed"]
+    together = {job["receipt"]["batch_files"] for job in jobs if job["state"] == "done"}
+    assert together == {8}
