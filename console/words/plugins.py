@@ -79,6 +79,8 @@ def draft(
     _findings(parts(result, "findings"))
     for point in cast("list[str]", result["ambiguities"]):
         showing.say(f"? {point}")
+    wanted = ", ".join(cast("list[str]", result["dependencies"])) or "none of its own"
+    showing.say(f"Dependencies: {wanted}; pyarrow is always there.")
     showing.say(str(result["summary"]))
     showing.say_steps(result)
 
