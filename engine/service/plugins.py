@@ -31,6 +31,14 @@ from engine.service.results import Done, Plugin, Plugins
 _PAGE = 25
 
 
+def _status(name: str) -> PluginStatus:
+    try:
+        return PluginStatus(name.upper())
+    except ValueError as error:
+        known = ", ".join(status.value.lower() for status in PluginStatus)
+        raise ConfigError(f"status {name!r} is not one of {known}") from error
+
+
 def get_plugins(
     house: House,
     _caller: Caller,
@@ -49,7 +57,8 @@ def get_plugins(
         else:
             rows = list(session.scalars(select(PluginManifest).order_by(PluginManifest.id.desc())))
         if status:
-            rows = [row for row in rows if row.status is PluginStatus(status.upper())]
+            wanted = _status(status)
+            rows = [row for row in rows if row.status is wanted]
         page = rows[offset : offset + _PAGE]
         found = [_plugin(session, row, include or []) for row in page]
     more = offset + len(page) < len(rows)

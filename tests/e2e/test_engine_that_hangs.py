@@ -38,6 +38,7 @@ def test_a_door_waits_for_an_engine_only_so_long(house: House) -> None:
     ("method", "arguments"),
     [
         ("find_files", {"state": "nope"}),
+        ("get_plugins", {"status": "nope"}),
         ("get_plugins", {"names": ["x@99999999999999999999"]}),
     ],
 )
