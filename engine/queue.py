@@ -42,6 +42,9 @@ _NEXT: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.SUPERSEDED: frozenset({JobStatus.WAITING}),  # its file is the hashed one after all
 }
 
+OPEN = (JobStatus.WAITING, JobStatus.RUNNING)
+"""Jobs that have not come to an end."""
+
 _LEAST_FILES = 16
 _MAX_BATCH_BYTES = 8 << 20
 """Files whose sizes add up to more do not share a child."""
@@ -95,7 +98,7 @@ def open_versions(session: Session, manifest_id: int) -> set[int]:
     """File versions with a job of this plugin version that waits or runs."""
     query = select(ProcessingJob.file_version_id).where(
         ProcessingJob.manifest_id == manifest_id,
-        ProcessingJob.status.in_((JobStatus.WAITING, JobStatus.RUNNING)),
+        ProcessingJob.status.in_(OPEN),
     )
     return set(session.scalars(query))
 
@@ -269,12 +272,16 @@ def running(session: Session) -> list[tuple[int, int]]:
 
 
 def retry(session: Session, job_ids: Sequence[int]) -> list[int]:
-    """Queue failed or cancelled jobs of granted folders again; return those that were."""
+    """Queue jobs of granted folders again that ended without rows; return those that were."""
     readable = session.scalars(
         select(ProcessingJob.id)
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
         .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
-        .where(among(ProcessingJob.id, job_ids), SourceRoot.removed.is_(None))
+        .where(
+            among(ProcessingJob.id, job_ids),
+            SourceRoot.removed.is_(None),
+            ProcessingJob.status.not_in(OPEN),  # a running one stays with the worker that has it
+        )
     ).all()
     return _bulk_move(session, readable, JobStatus.WAITING)
 
@@ -348,8 +355,7 @@ def counts(session: Session) -> dict[str, int]:
 
 def is_idle(session: Session) -> bool:
     """Whether no job waits or runs."""
-    busy = (JobStatus.WAITING, JobStatus.RUNNING)
     return (
-        session.scalar(select(ProcessingJob.id).where(ProcessingJob.status.in_(busy)).limit(1))
+        session.scalar(select(ProcessingJob.id).where(ProcessingJob.status.in_(OPEN)).limit(1))
         is None
     )

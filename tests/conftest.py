@@ -6,6 +6,7 @@ import getpass
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,14 @@ def pandas_environment(shared_venvs: Path) -> Environment:
     """An environment that holds pandas and pyarrow."""
     lockfile = publisher.lock(["pandas", "pyarrow"])
     return built(shared_venvs, lockfile)
+
+
+def until(is_true: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for what another process brings about, and fail if it never comes."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
 
 
 class House:

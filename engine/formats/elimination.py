@@ -97,10 +97,11 @@ def _as_number(values: list[str]) -> _Decision:  # noqa: PLR0911 - one return pe
 
 
 def _formats(values: list[str], formats: Sequence[str]) -> list[str]:
-    return [one for one in formats if all(_parses(value, one) for value in values)]
+    return [one for one in formats if all(fits_format(value, one) for value in values)]
 
 
-def _parses(value: str, pattern: str) -> bool:
+def fits_format(value: str, pattern: str) -> bool:
+    """Whether a date or time is written in a `strptime` format."""
     try:
         datetime.strptime(value, pattern)  # noqa: DTZ007 - only whether it parses
     except ValueError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 
+from engine.formats.elimination import fits_format
 from engine.formats.interface import ColumnProfile, Profile, Sample
 
 _LEAST_SHARE = 0.8
@@ -95,17 +95,9 @@ def recognise(sample: Sample) -> Profile | None:
 def _time_format(values: list[str]) -> str:
     """The one way in which all times are written; text if there is none."""
     for form in _TIME_FORMATS:
-        if values and all(_is_time(value, form) for value in values):
+        if values and all(fits_format(value, form) for value in values):
             return form
     return "string"
-
-
-def _is_time(value: str, form: str) -> bool:
-    try:
-        datetime.strptime(value, form)  # noqa: DTZ007 - only whether it parses
-    except ValueError:
-        return False
-    return True
 
 
 def _profile(

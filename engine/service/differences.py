@@ -11,7 +11,8 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.models import Draft, PluginEnvironment, PluginManifest, PluginStatus, TopicConfig
+from engine.models import Draft, PluginEnvironment, TopicConfig
+from engine.service.names import active_plugin
 from gatekeeper.manifest import Manifest
 
 _MOST_FACTS = 100
@@ -39,11 +40,7 @@ def against_active(
     sinks: Mapping[str, list[str]],
 ) -> str | None:
     """The difference to the version in force of the same plugin; None if there is none."""
-    active = session.scalar(
-        select(PluginManifest).where(
-            PluginManifest.name == draft.name, PluginManifest.status == PluginStatus.ACTIVE
-        )
-    )
+    active = active_plugin(session, draft.name)
     if active is None:
         return None
     environment = session.get_one(PluginEnvironment, active.env_hash)

@@ -112,7 +112,7 @@ def draft_plugin(
         first, root = location_of(session, samples[0])
         path = absolute(root.path, first.path)
     if source is not None:
-        made = _given(source, modules or {}, dependencies, path)
+        made = _given(source, modules or {}, dependencies)
     else:
         made = _drafted(path, pattern, topic)
     findings = inspect_files(
@@ -236,10 +236,7 @@ def location_of(session: Session, location_id: int) -> tuple[FileLocation, Sourc
     return location, root
 
 
-def _given(
-    source: str, modules: dict[str, str], dependencies: list[str] | None, path: bytes
-) -> _Made:
-    del path
+def _given(source: str, modules: dict[str, str], dependencies: list[str] | None) -> _Made:
     files = {"plugin.py": source, **modules}
     wanted = dependencies or _pep723(source) or _inferred(files)
     return _Made(files, wanted, "given", [], None)

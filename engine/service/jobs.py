@@ -29,7 +29,6 @@ from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Job, JobError, Jobs, RunResult, States
 
 _Row = tuple[ProcessingJob, PluginManifest, FileLocation, SourceRoot]
-_OPEN = (JobStatus.WAITING, JobStatus.RUNNING)
 
 
 def get_jobs(
@@ -147,7 +146,7 @@ def _wait(
     def ended() -> bool:
         with house.catalog.reading() as session:
             counts = _counts(session, conditions)
-        open_jobs = sum(counts.get(status.value, 0) for status in _OPEN)
+        open_jobs = sum(counts.get(status.value, 0) for status in queue.OPEN)
         total = sum(counts.values())
         progress("running jobs", total - open_jobs, total)
         return not open_jobs
@@ -338,7 +337,7 @@ def retry_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
     numbers = [job_number(name) for name in jobs]
     with house.catalog.writing() as session:
         _require_known(session, numbers)
-        moved = queue.retry(session, _at_rest(session, numbers))
+        moved = queue.retry(session, numbers)
         _audit(session, caller, "retry", moved)
     house.wake()
     house.changes.announce()
@@ -357,13 +356,6 @@ def _audit(session: Session, caller: Caller, action: str, moved: list[int]) -> N
             facts=facts,
             now=datetime.now(UTC),
         )
-
-
-def _at_rest(session: Session, numbers: list[int]) -> list[int]:
-    """Those of the jobs that do not run: a retry takes no job from the worker that has it."""
-    running = ProcessingJob.status == JobStatus.RUNNING
-    query = select(ProcessingJob.id).where(among(ProcessingJob.id, numbers), ~running)
-    return list(session.scalars(query))
 
 
 def _require_known(session: Session, numbers: list[int]) -> None:

@@ -61,6 +61,15 @@ def find_plugin(session: Session, name: str) -> PluginManifest:
     return (active or rows)[0]
 
 
+def active_plugin(session: Session, name: str) -> PluginManifest | None:
+    """The version of a plugin that is in force."""
+    return session.scalar(
+        select(PluginManifest).where(
+            PluginManifest.name == name, PluginManifest.status == PluginStatus.ACTIVE
+        )
+    )
+
+
 def live_roots(session: Session) -> list[SourceRoot]:
     """Granted folders, oldest first."""
     query = select(SourceRoot).where(SourceRoot.removed.is_(None)).order_by(SourceRoot.id)

@@ -11,14 +11,13 @@ from engine import reprocess
 from engine.models import (
     FileLocation,
     PluginManifest,
-    PluginStatus,
     RoutingRule,
     SourceRoot,
     TopicConfig,
 )
 from engine.paths import display
 from engine.service.differences import columns_of
-from engine.service.names import listed, sentence
+from engine.service.names import active_plugin, listed, sentence
 
 _MOST_NAMES = 3
 
@@ -32,7 +31,7 @@ def replacement(
     contract: Mapping[str, object],
 ) -> str | None:
     """What becomes of the version in force; None if there is none to replace."""
-    active = _active(session, name)
+    active = active_plugin(session, name)
     if active is None:
         return None
     told = [f"This replaces {active.name}@{active.version}."]
@@ -53,7 +52,7 @@ def taken(session: Session, name: str, topics: Sequence[str]) -> str:
     told: list[str] = []
     for topic in topics:
         config = session.get(TopicConfig, topic)
-        active = _active(session, config.plugin) if config is not None else None
+        active = active_plugin(session, config.plugin) if config is not None else None
         if config is None or active is None:
             continue
         if config.plugin == name:
@@ -67,14 +66,6 @@ def taken(session: Session, name: str, topics: Sequence[str]) -> str:
                 " is refused under that name."
             )
     return "".join(told)
-
-
-def _active(session: Session, name: str) -> PluginManifest | None:
-    return session.scalar(
-        select(PluginManifest).where(
-            PluginManifest.name == name, PluginManifest.status == PluginStatus.ACTIVE
-        )
-    )
 
 
 def _lost(

@@ -16,7 +16,6 @@ from engine.control import Caller, Progress
 from engine.house import House
 from engine.models import (
     FileLocation,
-    JobStatus,
     LocationState,
     OnDelete,
     ProcessingJob,
@@ -30,7 +29,6 @@ from engine.service.names import containing_root, live_roots, resolve, sentence
 from engine.service.results import Done, ScanResult, Source, Sources
 from engine.waiting import result_within
 
-_OPEN = (JobStatus.WAITING, JobStatus.RUNNING)
 _NEVER = ("/", "/proc", "/sys", "/dev")
 
 
@@ -176,7 +174,7 @@ def remove_source(house: House, caller: Caller, *, path: str) -> Done:
         waiting = session.scalars(
             select(ProcessingJob.id)
             .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
-            .where(FileLocation.root_id == root.id, ProcessingJob.status.in_(_OPEN))
+            .where(FileLocation.root_id == root.id, ProcessingJob.status.in_(queue.OPEN))
         ).all()
         queue.cancel(session, waiting)
         audit.record(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from casparian_flow.errors import CatalogError
-from tests.conftest import START, House
+from tests.conftest import START, House, until
 
 MOUNT = ["unshare", "--mount", "sh", "-c"]
 BYTES = 64 << 20
@@ -49,13 +48,6 @@ def small(house: House, tmp_path: Path) -> Generator[House]:
     yield house
     house.stop()
     assert process.wait(30) == 0
-
-
-def until(is_true: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
 
 
 def seen_from_outside(house: House) -> Path:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from tests.conftest import House
+from tests.conftest import House, until
 
 SOURCE = """
 import csv
@@ -49,13 +47,6 @@ def worker_pid(house: House) -> int:
 
 def _home(house: House) -> bytes:
     return b"CASPARIAN_HOME=" + os.fsencode(house.home.root)
-
-
-def until(is_true: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("arrow_environment")
