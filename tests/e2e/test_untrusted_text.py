@@ -11,7 +11,9 @@ import anyio
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import TextContent
 
+from mcp_server.tabular import with_rows_as
 from tests.conftest import House
 from tests.doors import call, casparian, server
 
@@ -139,3 +141,13 @@ def test_text_of_any_length_is_cut_for_a_model_but_what_a_person_decides_on_is_n
     assert "6000 more characters" in str(result["summary"])
     assert result["review"] == "y" * 100_000
     assert result["log"] == "a\n\tb"
+
+
+def test_a_cell_stays_in_its_cell_of_a_markdown_table() -> None:
+    found = {"summary": "1 row.", "columns": ["a", "b"], "rows": [["x\n| y | z |", "w\\|"]]}
+
+    [content] = with_rows_as("markdown", found).content
+
+    assert isinstance(content, TextContent)
+    table = content.text.partition("\n\n")[2].splitlines()
+    assert table[2:] == ["| x<br>\\| y \\| z \\| | w\\\\\\| |"]
