@@ -144,7 +144,11 @@ def test_text_of_any_length_is_cut_for_a_model_but_what_a_person_decides_on_is_n
 
 
 def test_a_cell_stays_in_its_cell_of_a_markdown_table() -> None:
-    found = {"summary": "1 row.", "columns": ["a", "b"], "rows": [["x\n| y | z |", "w\\|"]]}
+    found: dict[str, object] = {
+        "summary": "1 row.",
+        "columns": ["a", "b"],
+        "rows": [["x\n| y | z |", "w\\|"]],
+    }
 
     [content] = with_rows_as("markdown", found).content
 
