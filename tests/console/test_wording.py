@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
-from console.wording import spoken
+import engine
+from console.wording import HINTS, spoken
 from tests.conftest import House
 from tests.doors import casparian
 
@@ -36,6 +38,18 @@ from tests.doors import casparian
 )
 def test_a_tools_call_is_said_as_a_command(step: str, said: str | None) -> None:
     assert spoken(step) == said
+
+
+def test_every_hint_that_is_put_otherwise_is_one_the_service_gives() -> None:
+    root = Path(str(engine.__file__)).parent
+    said = {
+        node.value
+        for path in [*root.rglob("*.py"), *(root.parent / "casparian_flow").rglob("*.py")]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+    assert HINTS.keys() <= said
 
 
 @pytest.mark.usefixtures("arrow_environment")
