@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -200,3 +201,60 @@ def test_a_file_that_never_ends_is_set_apart_at_once(
     assert sorted(job["state"] for job in jobs) == ["done"] * 8 + ["failed"]
     together = {job["receipt"]["batch_files"] for job in jobs if job["state"] == "done"}
     assert together == {8}
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_is_cancelled_before_it_was_sent_is_never_read(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=SOURCE.replace("things", "others"))
+    house.settle()  # the worker is there, and knows another plugin
+    worker = worker_pid(house)
+    os.kill(worker, signal.SIGSTOP)  # as if the environment took long to build
+    try:
+        house.publish([str(data / "a.csv")], source=SOURCE)
+        job = house.call("get_jobs", plugin="things")["jobs"][0]["job"]
+        until(lambda: house.call("get_jobs", jobs=[job])["jobs"][0]["state"] == "running")
+        house.call("cancel_job", jobs=[job])
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    (data / "b.csv").write_text("steps,id\n0,1\n")
+    house.call("scan", path=str(data))
+
+    house.settle()
+    assert house.rows("SELECT id FROM things") == [["1"]]
+    ledger = [json.loads(one.read_text()) for one in house.home.lake.glob("_ledger/*.json")]
+    mine = [one["identity"] for one in ledger if one["identity"]["plugin"] == "things"]
+    assert [Path(one["path"]).name for one in mine] == ["b.csv"]
+
+
+WIDE = """
+from casparian_flow.sdk import BasePlugin, PluginMetadata
+
+MANIFEST = PluginMetadata(pattern="*.csv", topics=TOPICS)
+
+
+class Handler(BasePlugin):
+    def execute(self, path):
+        name = "a_rather_long_name_of_a_column_"
+        row = {name + str(number): number for number in range(3500)}
+        for topic in MANIFEST.topics:
+            self.publish(topic, [row])
+"""
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_dispatch_that_no_worker_takes_fails_its_jobs_and_no_others(
+    house: House, data: Path
+) -> None:
+    topics = [f"wide_{letter}" for letter in "abcdefgh"]
+    wide = WIDE.replace("MANIFEST.topics", repr(topics)).replace("TOPICS", repr(topics))
+    (data / "a.csv").write_text("steps,id\n0,0\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=wide)
+    failed = house.settle()["jobs"][0]
+
+    assert failed["state"] == "failed", failed
+    assert "DISPATCH" in failed["error"]["message"]
+    house.publish([str(data / "a.csv")], source=SOURCE)
+    assert house.settle(plugin="things")["jobs"][0]["state"] == "done"
