@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 _RACY_NS = 2_000_000_000
 """A file modified this shortly before it was hashed may change again without showing it."""
-_CHUNK = 500
+CHUNK = 500
+"""Files that are hashed, and then recorded in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,15 @@ def tag_dirty(
         ).all()
     wanted = [(row.id, row.path) for row in dirty if matcher.tags(row.path)]
     totals = [0, 0, 0, 0]
-    for start in range(0, len(wanted), _CHUNK):
-        chunk = [_hash(root, one, path) for one, path in wanted[start : start + _CHUNK]]
+    for start in range(0, len(wanted), CHUNK):
+        chunk = [_hash(root, one, path) for one, path in wanted[start : start + CHUNK]]
         with catalog.writing() as session:
             if session.get_one(SourceRoot, root_id).removed is not None:
                 break  # taken away while it was read
             step = _record(session, matcher, chunk, but_not_for)
         totals = [a + b for a, b in zip(totals, step, strict=True)]
         if progress is not None:
-            progress(min(start + _CHUNK, len(wanted)), len(wanted))
+            progress(min(start + CHUNK, len(wanted)), len(wanted))
     return Tagged(*totals)
 
 

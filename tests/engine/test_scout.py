@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,19 @@ def test_an_unreadable_file_that_vanished_is_deleted(
     tagger.tag_dirty(catalog, root)
 
     assert scout.scan(catalog, root).deleted == 1
+
+
+def test_a_folder_taken_away_while_it_is_hashed_is_hashed_no_further(
+    catalog: Catalog, root: int, data: Path
+) -> None:
+    for number in range(tagger.CHUNK + 1):
+        (data / f"{number}.csv").write_text(str(number))
+    scout.scan(catalog, root)
+
+    def take_away(_done: int, _total: int) -> None:
+        with catalog.writing() as session:
+            session.get_one(SourceRoot, root).removed = datetime.now(UTC)
+
+    tagger.tag_dirty(catalog, root, progress=take_away)
+
+    assert len(versions(catalog)) == tagger.CHUNK

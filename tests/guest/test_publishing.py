@@ -161,6 +161,8 @@ REFUSED = {
     "self.publish('rows', [{1: 2}])": "column name 1 is not",
     "self.publish('rows', [{'': 2}])": "column name '' is not",
     "self.publish('rows', pa.Table.from_arrays([pa.array([1])] * 2, ['a', 'a']))": "more than once",
+    "self.publish('rows', [{'name': 1, 'NAME': 2}])": "more than once",
+    "self.publish('rows', [{'_Row': 1}])": "stamped by the host",
     "self.publish('rows', pd.DataFrame([[1, 2]], columns=['a', 'a']))": "a",
     "self.publish('rows', [1, 2])": "one item is a int",
     "self.publish('rows', [{'n': 1}, None])": "one item is a NoneType",

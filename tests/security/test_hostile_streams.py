@@ -222,6 +222,9 @@ HOSTILE = {
     "a record whose line is beyond 64 bits": spoken(
         Kind.QUARANTINE, {"raw": "x", "reason": "y", "line": 1 << 64}
     ),
+    "columns that differ in capitals alone": _schema(
+        pa.field("name", pa.int64()), pa.field("NAME", pa.int64())
+    ),
     "a record that is a list": spoken(Kind.QUARANTINE, ["x"]),
     "an exception that is a list": spoken(Kind.RAISED, ["x"]),
 }
