@@ -167,7 +167,9 @@ def _plain(column: pa.Array) -> pa.Array:
         column = column.storage
     kind = column.type
     if types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())
+        # Arrow cannot decode a dictionary of views, which is what polars calls a category.
+        values = _plain(column.dictionary)
+        return pa.DictionaryArray.from_arrays(column.indices, values).dictionary_decode()
     if types.is_run_end_encoded(kind):
         import pyarrow.compute as pc
 

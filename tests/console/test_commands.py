@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import House
+from tests.conftest import House, until
 from tests.doors import COMMAND, casparian
 
 WORDS = (  # as a person reads them
@@ -206,3 +207,53 @@ def test_the_demos_folder_is_relative_to_where_it_is_said(tmp_path: Path) -> Non
     )  # fmt: skip
 
     assert done.stdout.strip() == f"{elsewhere} demo data"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_the_gatekeeper_refuses_ends_with_3(house: House, data: Path, tmp_path: Path) -> None:
+    (data / "a.csv").write_text("id\n1\n")
+    casparian(house, "scan", str(data))
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("import os\n" + REFUSED)
+    casparian(house, "draft", str(plugin), str(data / "a.csv"))
+
+    assert "os" in casparian(house, "validate", "draft-things-1", code=3)
+
+
+def test_an_interrupted_command_ends_with_130(house: House, data: Path) -> None:
+    house.call("get_overview")
+    os.kill(house.engine_pid(), signal.SIGSTOP)  # the command waits for its answer
+    environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root)}
+    process = subprocess.Popen(
+        [COMMAND, "jobs"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: _asks(process.pid))
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=30)
+    finally:
+        os.kill(house.engine_pid(), signal.SIGCONT)
+
+    assert process.returncode == 130, said
+
+
+def _asks(pid: int) -> bool:
+    """Whether a process has a socket open: its call is on the way."""
+    try:
+        links = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:  # one was closed meanwhile
+        return False
+    return any(link.startswith("socket:") for link in links)
+
+
+REFUSED = """
+from casparian_flow.sdk import BasePlugin, PluginMetadata
+
+MANIFEST = PluginMetadata(pattern="*.csv", topic="things")
+
+
+class Handler(BasePlugin):
+    def execute(self, path):
+        self.publish("things", [{"n": os.getpid()}])
+"""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,7 @@ from tests.conftest import House
 
 def test_a_door_waits_for_an_engine_only_so_long(house: House) -> None:
     house.call("get_overview")
-    with house.home.lock.open() as lock:
-        inode = os.fstat(lock.fileno()).st_ino
-    pid = next(
-        int(line.split()[4])
-        for line in Path("/proc/locks").read_text().splitlines()
-        if f":{inode} " in line
-    )
+    pid = house.engine_pid()
     impatient = replace(house.person, patience_s=0.5, _idle=[])
 
     os.kill(pid, signal.SIGSTOP)

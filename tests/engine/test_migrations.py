@@ -10,8 +10,10 @@ from pathlib import Path
 
 import alembic.command
 import alembic.config
+import pytest
 from sqlalchemy import create_engine, select
 
+from casparian_flow.errors import CatalogError
 from engine import database
 from engine.database import open_catalog
 from engine.models import Contract
@@ -66,3 +68,19 @@ def test_a_kill_in_the_middle_of_a_migration_costs_nothing(tmp_path: Path) -> No
     assert done.returncode == 9
 
     open_catalog(path).close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["ALTER TABLE draft ADD COLUMN extra TEXT", "DROP TABLE audit_entry"],
+    ids=["one column more", "one table less"],
+)
+def test_a_catalog_of_another_shape_is_not_opened(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "catalog.db"
+    open_catalog(path).close()
+    db = sqlite3.connect(path)
+    db.execute(change)
+    db.close()
+
+    with pytest.raises(CatalogError, match="another shape"):
+        open_catalog(path)

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from casparian_flow.errors import LockRefused
 from engine import publisher, venvs
 
 PLENTY = 1 << 50
@@ -59,3 +62,42 @@ def test_what_another_process_uses_is_not_evicted(tmp_path: Path) -> None:
     in_use.close()
     lease_and_close(folder, lock("tomli"), 0)
     assert in_use.path.name not in standing(folder)
+
+
+def test_a_package_that_would_have_to_be_built_is_not_even_locked(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    package = tmp_path / "evil"
+    package.mkdir()
+    setup = f"open({str(ran)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name='evil')\n"
+    (package / "setup.py").write_text(setup)
+
+    with pytest.raises(LockRefused):
+        publisher.lock([f"evil @ {package.as_uri()}"])
+
+    assert not ran.exists()
+
+
+SOURCE_ONLY = """
+version = 1
+requires-python = "==3.11.*"
+
+[[package]]
+name = "evil"
+version = "1"
+source = { SOURCE }
+sdist = { url = "https://files.example/evil-1.tar.gz", hash = "sha256:00", size = 1 }
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['registry = "https://files.example/simple"', 'git = "https://files.example/evil"',
+     'directory = "/tmp/evil"', 'url = "https://files.example/evil-1.tar.gz"'],
+)  # fmt: skip
+def test_a_lock_that_would_build_code_installs_nothing(tmp_path: Path, source: str) -> None:
+    lockfile = SOURCE_ONLY.replace("SOURCE", source).encode()
+
+    with pytest.raises(LockRefused, match="evil"):
+        venvs.lease(tmp_path, lockfile, keep_bytes=PLENTY)
+
+    assert list(tmp_path.iterdir()) == []

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from casparian_flow.errors import GuestKilled, PluginError
-from engine import sandbox, snapshot
+from engine import publisher, sandbox, snapshot
 from engine.bridge import Closed, Input, Opened, Rows, run_batch
 from engine.guests import GuestSettings, WarmParent
-from tests.conftest import Environment
+from tests.conftest import Environment, built
 from tests.security.running import Outcome, order_for, run, serves_an_honest_job, start_parent
 
 HEAD = """
@@ -528,3 +528,33 @@ def test_a_plugin_that_crashes_in_native_code_is_killed_not_raised(parent: WarmP
         run(parent, plugin("import ctypes\nctypes.string_at(0)"))
 
     assert serves_an_honest_job(parent)
+
+
+POLARS = {
+    "a frame": "pl.DataFrame({'n': [1, 2], 'text': ['a', 'b']})",
+    "categories": "pl.DataFrame({'n': [1, 2], 'text': ['a', 'b']}).cast({'text': pl.Categorical})",
+    "a lazy frame, collected": "pl.scan_csv(path).collect()",
+    "batches of it": "pl.DataFrame({'n': [1, 2], 'text': ['a', 'b']}).rechunk()",
+}
+
+
+@pytest.fixture(scope="module")
+def polars_parent(place: Path, shared_venvs: Path) -> Generator[WarmParent]:
+    environment = built(shared_venvs, publisher.lock(["polars"]))
+    one = start_parent(
+        sandbox.strongest_wall(), environment.venv, place / "spool", preload=("polars", "pyarrow"),
+        settings=GuestSettings(memory_bytes=4 << 30, scratch_bytes=64 << 20),
+    )  # fmt: skip
+    with closing(one):
+        yield one
+
+
+@pytest.mark.parametrize("data", POLARS)
+def test_polars_publishes_and_computes_in_every_child(polars_parent: WarmParent, data: str) -> None:
+    body = plugin(f"self.publish('rows', {POLARS[data]})").replace("pandas as pd", "polars as pl")
+
+    for _ in range(2):  # a pool that ran before the fork would hang the second child
+        outcome = run(polars_parent, body, b"n,text\n1,a\n2,b\n")
+
+        assert outcome.raised == []
+        assert outcome.table("rows").to_pydict() == {"n": [1, 2], "text": ["a", "b"]}
