@@ -316,7 +316,12 @@ def _run_job(
 
     outlet = LinkOutlet(writer, topics)
     module.Handler(outlet).execute(path)
-    return {"rows": outlet.rows, "quarantined": outlet.quarantined}
+    return {
+        "rows": outlet.rows,
+        "quarantined": outlet.quarantined,
+        "read": outlet.read,
+        "skipped": outlet.skipped,
+    }
 
 
 def _described(error: BaseException) -> dict[str, object]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from casparian_flow import link
 from casparian_flow.errors import PluginError
 from casparian_flow.link import Kind
-from casparian_flow.sdk import RESERVED_COLUMNS
+from casparian_flow.sdk import NOWHERE, RESERVED_COLUMNS, Position
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +34,9 @@ class LinkOutlet:
         self._schemas: dict[str, pa.Schema] = {}
         self.rows: dict[str, int] = {}
         self.quarantined = 0
+        self.read: int | None = None
+        """Records read, if the plugin says so."""
+        self.skipped: dict[str, int] = {}
 
     def publish(self, topic: str, data: object) -> None:
         """Send rows; see `BasePlugin.publish` for what `data` may be."""
@@ -47,7 +50,9 @@ class LinkOutlet:
         for batch in _batches(data, topic):
             self._send(topic, batch)
 
-    def quarantine(self, record: object, reason: str, line: int | None) -> None:
+    def quarantine(
+        self, record: object, reason: str, line: int | None, position: Position = NOWHERE
+    ) -> None:
         """Send one record set aside."""
         raw = _as_text(record)
         fact = {
@@ -55,9 +60,21 @@ class LinkOutlet:
             "cut": len(raw) > _MAX_RAW_CHARS,
             "reason": str(reason)[:1000],
             "line": None if line is None else int(line),
+            "code": str(position.code)[:50],
+            "column": None if position.column is None else str(position.column)[:200],
+            "offset": None if position.offset is None else int(position.offset),
+            "length": None if position.length is None else int(position.length),
+            "member": None if position.member is None else str(position.member)[:1000],
         }
         self._writer.add_json(Kind.QUARANTINE, fact)
         self.quarantined += 1
+
+    def account(self, read: int, skipped: Mapping[str, int]) -> None:
+        """Count records; see `BasePlugin.account`."""
+        self.read = (self.read or 0) + int(read)
+        for reason, count in skipped.items():
+            key = str(reason)[:200]
+            self.skipped[key] = self.skipped.get(key, 0) + int(count)
 
     def _send(self, topic: str, batch: pa.RecordBatch) -> None:
         index = self._topics.index(topic)

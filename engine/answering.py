@@ -1,14 +1,10 @@
 """Answer one SQL question inside the wall: parse, prove, run, cap, say.
 
-Runs as a script, confined like a guest: base interpreter, no site, one inherited socket. Uses
-`casparian_flow` and, after confinement, the host's own duckdb and pyarrow.
+Runs in a child of `engine.confined`, with the host's own duckdb and pyarrow.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any, cast
@@ -91,63 +87,14 @@ _DENIED_PREFIXES = ("duckdb_", "pragma_", "read_", "parquet_", "pg_", "__interna
 
 
 _ZONED = "WITH TIME ZONE"
-_DUCKDB_LOOKS_AT = ("/proc/self/cgroup", "/proc/stat", "/proc/meminfo")
-"""Sizes of the machine; without the first, DuckDB 2.0 does not start."""
 
 
 class Refused(Exception):
     """The statement is not one that may run; the text says why."""
 
 
-def main() -> None:
-    """Serve one question on the inherited socket."""
-    _load_own_package()
-    from casparian_flow import confine, link
-    from casparian_flow.link import Kind
-
-    fd = int(sys.argv[1])
-    frame = link.receive(fd)
-    if frame is None:
-        return
-    setup = frame.json()
-    try:
-        if not setup["unconfined"]:
-            limits = cast("dict[str, int]", setup["limits"])
-            confine.limit_resources(confine.Limits(**limits))
-            if setup["user"] is not None:
-                confine.drop_user(*cast("list[int]", setup["user"]))
-            confine.forbid_new_privileges()
-            confine.restrict_files(
-                readable=[*cast("list[str]", setup["readable"]), *_DUCKDB_LOOKS_AT],
-                writable=[*cast("list[str]", setup["scratch"]), "/dev/null"],
-            )
-            confine.restrict_calls(may_fork=False)
-        sys.path.extend(cast("list[str]", setup["site_packages"]))
-        answer = _answer(cast("dict[str, Any]", setup["question"]))
-    except Refused as error:
-        answer = {"refused": str(error)}
-    except MemoryError:
-        answer = {"failed": "the query needs more memory than it may have"}
-    except Exception as error:  # noqa: BLE001 - whatever the database says goes to the asker
-        answer = {"failed": f"{type(error).__name__}: {error}"[:4000]}
-    link.send_json(fd, Kind.CLOSED, answer)
-
-
-def _load_own_package() -> None:
-    folder = sys.argv[2]
-    spec = importlib.util.spec_from_file_location(
-        "casparian_flow",
-        os.path.join(folder, "__init__.py"),  # noqa: PTH118 - pathlib is slow to import
-        submodule_search_locations=[folder],
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(folder)
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["casparian_flow"] = package
-    spec.loader.exec_module(package)
-
-
-def _answer(question: dict[str, Any]) -> dict[str, object]:
+def serve(question: dict[str, Any]) -> dict[str, object]:
+    """The answer to one question about SQL, its rows capped."""
     import duckdb
 
     started = time.monotonic()
@@ -320,7 +267,3 @@ def _nodes(tree: object) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
                 if name != "cte_map":
                     repeats = node.get("type") == "RECURSIVE_CTE_NODE" and name == "right"
                     stack.append((value, ctes | itself if repeats else ctes))
-
-
-if __name__ == "__main__":
-    main()

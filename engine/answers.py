@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import socket
-import subprocess
-import sysconfig
-import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +10,11 @@ from typing import cast
 
 import pyarrow as pa
 
-import casparian_flow
-from casparian_flow import link
-from casparian_flow.errors import ProtocolError, QueryError
-from casparian_flow.link import Kind
-from engine import sandbox
+from casparian_flow.errors import QueryError
+from engine import confined, sandbox
 
-_SCRIPT = Path(__file__).with_name("answering.py")
-_ADDRESS_SPACE_BYTES = 8 << 30
-_SCRATCH_BYTES = 2 << 30
+_DUCKDB_LOOKS_AT = ("/proc/self/cgroup", "/proc/stat", "/proc/meminfo")
+"""Sizes of the machine; without the first, DuckDB 2.0 does not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,123 +63,45 @@ def ask(
     Raises:
         QueryError: refused, failed, over its memory or out of time; the message says which.
     """
-    folder = Path(tempfile.mkdtemp(prefix="casparian-query-"))
-    try:
-        folder.chmod(0o711)
-        return _ask(folder, sql, tables, lake, wall, limits, offset)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ask(  # noqa: PLR0913, PLR0917 - the whole question, passed on once
-    folder: Path,
-    sql: str,
-    tables: Mapping[str, Table],
-    lake: Path,
-    wall: sandbox.Wall,
-    limits: Limits,
-    offset: int,
-) -> Answer:
-    inputs, scratch = folder / "in", folder / "scratch"
-    inputs.mkdir()
-    scratch.mkdir(mode=0o700)
-    site = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    cell = sandbox.Cell(
-        readable=(*sandbox.interpreter_paths(), str(_SCRIPT), *dict.fromkeys(site), str(lake)),
-        inputs=inputs,
-        scratch=scratch,
-        scratch_bytes=_SCRATCH_BYTES,
-    )
-    setup: dict[str, object] = {
-        "unconfined": wall.level is sandbox.Level.NONE,
-        "user": wall.user,
-        "limits": {
-            "memory_bytes": _ADDRESS_SPACE_BYTES,
-            "file_bytes": _SCRATCH_BYTES,
-            "processes": 512,
-            "open_files": 65536,
+    question: dict[str, object] = {
+        "sql": sql,
+        "tables": {
+            name: {
+                "schema": base64.b64encode(table.schema.serialize().to_pybytes()).decode(),
+                "files": table.files,
+            }
+            for name, table in tables.items()
         },
-        "readable": list(cell.readable),
-        "scratch": [sandbox.scratch_inside(wall, cell)],
-        "site_packages": list(dict.fromkeys(site)),
-        "question": {
-            "sql": sql,
-            "tables": {
-                name: {
-                    "schema": base64.b64encode(table.schema.serialize().to_pybytes()).decode(),
-                    "files": table.files,
-                }
-                for name, table in tables.items()
-            },
-            "offset": offset,
-            "max_rows": limits.max_rows,
-            "max_bytes": limits.max_bytes,
-            "max_cell": limits.max_cell,
-            "memory_mb": limits.memory_mb,
-            "scratch": sandbox.scratch_inside(wall, cell),
-        },
+        "offset": offset,
+        "max_rows": limits.max_rows,
+        "max_bytes": limits.max_bytes,
+        "max_cell": limits.max_cell,
+        "memory_mb": limits.memory_mb,
     }
-    return _parsed(_exchange(cell, wall, setup, limits))
-
-
-def _exchange(
-    cell: sandbox.Cell, wall: sandbox.Wall, setup: dict[str, object], limits: Limits
-) -> dict[str, object]:
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            command = sandbox.guest_command(
-                wall, cell, script=_SCRIPT, argument=str(theirs.fileno())
-            )
-            process = subprocess.Popen(
-                [*command, str(Path(casparian_flow.__file__).parent)],
-                env=sandbox.guest_environment(),
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            process.kill()
-
-        timer = threading.Timer(limits.timeout_s, expire)
-        timer.start()
-        try:
-            link.send_json(ours.fileno(), Kind.SETUP, setup)
-            frame = link.receive(ours.fileno())
-        except (OSError, ProtocolError):
-            frame = None
-        finally:
-            timer.cancel()
-            process.kill()
-            _, said = process.communicate()
-    if expired.is_set():
+    task = confined.Task(
+        module="engine.answering",
+        question=question,
+        readable=(str(lake), *_DUCKDB_LOOKS_AT),
+        timeout_s=limits.timeout_s,
+    )
+    try:
+        return _parsed(confined.run(task, wall=wall))
+    except confined.Ended as ended:
+        why = str(ended) if ended.is_late else f"the query was ended by a limit: {ended}"
         raise QueryError(
-            f"no answer within {limits.timeout_s:g} s",
-            hint="Ask for less: aggregate, filter on a column, or add LIMIT.",
-        )
-    if frame is None:
-        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise QueryError(
-            f"the query was ended by a limit: {last[0][:300]}",
-            hint="Ask for less: aggregate, filter on a column, or add LIMIT.",
-        )
-    return frame.json()
+            why, hint="Ask for less: aggregate, filter on a column, or add LIMIT."
+        ) from ended
 
 
-def _parsed(answer: dict[str, object]) -> Answer:
-    if "refused" in answer:
-        raise QueryError(str(answer["refused"]))
-    if "failed" in answer:
-        error = QueryError(str(answer["failed"]))
+def _parsed(reply: dict[str, object]) -> Answer:
+    if "refused" in reply:
+        raise QueryError(str(reply["refused"]))
+    if "failed" in reply:
+        error = QueryError(str(reply["failed"]))
         error.code = "QUERY_FAILED"
         error.hint = "Columns and types: `casparian datasets NAME`."
         raise error
+    answer = cast("dict[str, object]", reply["answer"])
     return Answer(
         columns=cast("list[str]", answer["columns"]),
         types=cast("list[str]", answer["types"]),

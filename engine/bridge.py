@@ -11,13 +11,11 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
 
 import pyarrow as pa
 
 from casparian_flow import link
 from casparian_flow.errors import (
-    CasparianError,
     GuestError,
     GuestHostile,
     GuestKilled,
@@ -25,10 +23,10 @@ from casparian_flow.errors import (
     GuestTimedOut,
     PluginError,
     ProtocolError,
-    error_from_code,
 )
 from casparian_flow.link import Frame, Kind
-from engine import intake
+from engine import events, intake
+from engine.events import Event, Opened, Raised, Rows
 from engine.guest_log import Log
 from engine.guests import Child, WarmParent
 
@@ -68,49 +66,6 @@ class BatchOrder:
     max_rows: int
     max_bytes: int
     """Most bytes one job may publish."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Job `index` began."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of one topic of the open job."""
-
-    topic: str
-    batch: pa.RecordBatch
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """One record the plugin quarantined."""
-
-    raw: str
-    reason: str
-    line: int | None
-    cut: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The open job ended well and its counts agree with what arrived."""
-
-    rows: dict[str, int]
-    quarantined: int
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """The open job ended with an error of the plugin."""
-
-    error: CasparianError
-
-
-Event = Opened | Rows | SetAside | Closed | Raised
 
 
 @dataclass
@@ -319,11 +274,11 @@ def _event(frame: Frame, order: BatchOrder, progress: _Progress) -> Event | None
         case Kind.QUARANTINE:
             progress.quarantined += 1
             _charge(progress, order, len(frame.body))
-            return _set_aside(frame)
+            return events.set_aside(frame)
         case Kind.CLOSED:
-            return _closed(frame, progress)
+            return events.closed(frame, progress.rows, progress.quarantined)
         case Kind.RAISED:
-            return Raised(_plugin_error(frame))
+            return Raised(events.plugin_error(frame))
         case _:
             raise GuestHostile(f"a {frame.kind.name} frame from a child")
 
@@ -351,45 +306,3 @@ def _charge(progress: _Progress, order: BatchOrder, count: int) -> None:
             f"more than {order.max_bytes} bytes published from one file",
             hint="Raise `max_bytes_per_job` in config.toml if the file is honestly that large.",
         )
-
-
-def _set_aside(frame: Frame) -> SetAside:
-    fact = frame.json()
-    line = fact.get("line")
-    if not isinstance(fact.get("raw"), str) or not isinstance(fact.get("reason"), str):
-        raise GuestHostile("a quarantined record without text or reason")
-    if line is not None and (not isinstance(line, int) or not 0 <= line < 1 << 62):
-        raise GuestHostile("a quarantined record whose line is not a line number")
-    return SetAside(_text(fact["raw"]), _text(fact["reason"]), line, fact.get("cut") is True)
-
-
-def _text(value: object) -> str:
-    """Text that can be stored: JSON may hold halves of surrogate pairs, UTF-8 may not."""
-    return str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def _closed(frame: Frame, progress: _Progress) -> Closed:
-    fact = frame.json()
-    counts = fact.get("rows")
-    if not isinstance(counts, dict):
-        raise GuestHostile("a trailer without row counts")
-    said = {topic: count for topic, count in cast("dict[str, int]", counts).items() if count}
-    if said != {t: n for t, n in progress.rows.items() if n}:
-        raise GuestHostile(f"the trailer says {said} rows, {progress.rows} arrived")
-    if fact.get("quarantined") != progress.quarantined:
-        raise GuestHostile("the trailer's count of quarantined records does not agree")
-    return Closed(dict(progress.rows), progress.quarantined)
-
-
-def _plugin_error(frame: Frame) -> CasparianError:
-    fact = frame.json()
-    kind, message = _text(fact.get("kind"))[:100], _text(fact.get("message"))[:4000]
-    hint = _text(fact["hint"])[:500] if isinstance(fact.get("hint"), str) else PluginError.hint
-    if kind == "PluginError":
-        return error_from_code(PluginError.code, message, hint)
-    where = ""
-    frames = fact.get("frames")
-    if isinstance(frames, list) and frames and isinstance(frames[-1], dict):
-        last = cast("dict[str, object]", frames[-1])
-        where = f" at {_text(last.get('file'))[:100]} line {str(last.get('line'))[:10]}"
-    return PluginError(f"{kind}{where}: {message}", hint=hint)

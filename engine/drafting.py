@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from casparian_flow.errors import ConfigError
-from engine.formats.interface import Profile
-from engine.templates import delimited, jsonlines, lines
+from casparian_flow.reading.naming import distinct
+from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
 
-_TEMPLATES = {"csv": delimited.draft, "jsonl": jsonlines.draft, "log": lines.draft}
+_KINDS = {
+    "int64": "integer", "double": "number", "bool": "truth", "date": "date", "timestamp": "time",
+    "json": "json", "string": "text",
+}  # fmt: skip
+_BY_NAME = ("workbook", "sqlite")
+"""Readers whose tables have names: those of one shape are read in one loop."""
+_OTHER = "_other"
+_MOST_MEMBERS = 40
+_WIDTH = 96
+_MOST_TOPIC_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +33,360 @@ class Drafted:
     """What the sample does not decide; each is a constant at the top, or kept as text."""
 
 
-def draft_source(profile: Profile, *, topic: str, pattern: str) -> Drafted:
-    """A plugin for files of this profile.
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One topic of the plugin: tables of one shape."""
+
+    topic: str
+    prefix: str
+    """Before the names of its constants; empty for the only topic."""
+    profile: Profile
+    members: tuple[str, ...]
+    """Globs of the archive members it reads; empty where the file is no archive."""
+    parts: tuple[str, ...]
+    """Sheets or tables of one shape, read one after the other; empty for the one in `profile`."""
+
+
+def draft_source(profile: Profile, *, topic: str, pattern: str, sample: str = "") -> Drafted:
+    """A plugin for files of this profile; a topic for each shape of table in them.
+
+    `sample` names the file that was looked at.
 
     Raises:
         ConfigError: no plugin can be drafted for this format; the author gives the source.
     """
-    template = _TEMPLATES.get(profile.format)
-    if template is None:
+    if profile.reading is None:
         raise ConfigError(
             f"no plugin can be drafted for a {profile.format} file: {'; '.join(profile.problems)}",
             hint="Give the plugin's source yourself: draft with `source`.",
         )
-    source, open_points = template(profile, topic=topic, pattern=pattern)
-    return Drafted(source, ("pyarrow",), tuple(open_points))
+    tables = _tables(profile, topic)
+    open_points: list[str] = []
+    blocks = [_constants(table, open_points) for table in tables]
+    modules = sorted({table.profile.reading.module for table in tables if table.profile.reading})
+    is_typed = any(table.profile.reading and not table.profile.reading.is_typed for table in tables)
+    imports = [f"from casparian_flow.reading import {', '.join(modules)}"]
+    imports += ["from casparian_flow.reading.columns import typed"] if is_typed else []
+    imports += ["from casparian_flow.reading.sources import sources"]
+    imports += ["from casparian_flow.sdk import BasePlugin, PluginMetadata"]
+    source = "\n".join(
+        [
+            *_heading(profile, sample, open_points),
+            *imports,
+            "",
+            _manifest(tables, pattern),
+            "",
+            *blocks,
+            "",
+            _handler(profile, tables),
+        ]
+    )
+    packages = {
+        name
+        for table in tables
+        for name in (table.profile.reading.packages if table.profile.reading else ())
+    }
+    return Drafted(source, ("pyarrow", *sorted(packages)), tuple(open_points))
+
+
+def literal(value: object, indent: int = 0) -> str:
+    """A Python literal, over several lines where it is too long for one."""
+    if isinstance(value, str):
+        return _text(value, indent)
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, Mapping):
+        pairs = [f"{literal(k)}: {literal(v)}" for k, v in value.items()]
+        return _wrapped("{", pairs, "}", indent)
+    if isinstance(value, tuple):
+        inner = [literal(item) for item in value]
+        return f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"
+    if isinstance(value, list):
+        return _wrapped("[", [literal(item) for item in value], "]", indent)
+    return json.dumps(value, ensure_ascii=True)
+
+
+def _text(value: str, indent: int) -> str:
+    """Text in double quotes; a pattern as it is read best, in pieces where it is long."""
+    if len(value) + indent <= 90 or not value.isascii():
+        return _quoted(value)
+    pieces = re.findall(r".{1,60}(?:[ )]|$)|.{1,60}", value)
+    if "".join(pieces) != value:
+        return _quoted(value)
+    blank = " " * indent
+    inner = f"\n{blank}    ".join(_quoted(piece) for piece in pieces)
+    return f"(\n{blank}    {inner}\n{blank})"
+
+
+def _quoted(value: str) -> str:
+    """One literal; raw where that spares backslashes."""
+    if "\\" in value and value.isascii() and value.isprintable() and not value.endswith("\\"):
+        if '"' not in value:
+            return f'r"{value}"'
+        if "'" not in value:
+            return f"r'{value}'"
+    return json.dumps(value, ensure_ascii=True)
+
+
+def _wrapped(begin: str, items: Sequence[str], end: str, indent: int) -> str:
+    line = f"{begin}{', '.join(items)}{end}"
+    if len(line) + indent <= 80:
+        return line
+    blank = " " * indent
+    lines = [f"{blank}   "]
+    for item in items:
+        if len(lines[-1]) + len(item) > _WIDTH and lines[-1].strip():
+            lines.append(f"{blank}   ")
+        lines[-1] += f" {item},"
+    return "\n".join([begin, *lines, f"{blank}{end}"])
+
+
+def _tables(profile: Profile, topic: str) -> list[_Table]:
+    """Topics by shape; parts of one shape are read into one."""
+    readable = [part for part in profile.parts if part.reading is not None]
+    if not readable:
+        return [_Table(topic, "", profile, (), ())]
+    groups: dict[str, list[Profile]] = {}
+    for part in readable:
+        groups.setdefault(part.fingerprint, []).append(part)
+    is_archive = "zip" in (profile.compression or "") or "tar" in (profile.compression or "")
+    tables: list[_Table] = []
+    for group in groups.values():
+        names = tuple(str(part.part) for part in group)
+        own = topic if len(groups) == 1 else _topic_of(topic, names[0], tables)
+        prefix = "" if len(groups) == 1 else f"{own.removeprefix(topic).strip('_').upper()}_"
+        others = [name for part in readable if part not in group for name in [str(part.part)]]
+        members = _globs(names, others) if is_archive else ()
+        is_named = group[0].reading is not None and group[0].reading.function in _BY_NAME
+        if not is_archive and not is_named and len(group) > 1:
+            tables += [_Table(own, f"{prefix}{n}_", part, (), ()) for n, part in enumerate(group)]
+            continue
+        parts = () if is_archive or len(group) == 1 else names
+        tables.append(_Table(own, _constant_name(prefix), group[0], members, parts))
+    return tables
+
+
+def _topic_of(topic: str, part: str, taken: Sequence[_Table]) -> str:
+    stem = part.rpartition("/")[2].partition(".")[0] or part
+    words = "_".join(re.findall(r"[a-z0-9]+", stem.lower())) or "table"
+    name = f"{topic}_{words}"[:_MOST_TOPIC_CHARS].strip("_")
+    known = {table.topic for table in taken}
+    return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 1000))) if n not in known)
+
+
+def _constant_name(text: str) -> str:
+    name = re.sub(r"\W+", "_", text.encode("ascii", "ignore").decode())
+    return f"TABLE_{name}" if name[:1].isdigit() else name
+
+
+def _globs(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """Globs that match the members and none of the others: one for their ending if that does."""
+    endings = {name.rpartition(".")[2] for name in names if "." in name.rpartition("/")[2]}
+    if not others:
+        return ("*",)
+    if len(endings) == 1:
+        ending = f".{endings.pop()}"
+        if not any(name.endswith(ending) for name in others):
+            return (f"*{ending}",)
+    return tuple(re.sub(r"([\[\]?*])", r"[\1]", name) for name in names[:_MOST_MEMBERS])
+
+
+def _heading(profile: Profile, sample: str, open_points: Sequence[str]) -> list[str]:
+    kind = _plain(profile.format)
+    packed = f", packed ({_plain(profile.compression)})" if profile.compression else ""
+    lines = [f'"""Reads {kind} files{packed}: {len(profile.columns)} columns.', ""]
+    seen = f"Drafted from {_plain(sample)[:80]}" if sample else "Drafted from a sample"
+    lines += [f"{seen.replace(chr(34), '')}; read it before you approve it.", '"""', ""]
+    notes = [*(_plain(problem) for problem in profile.problems), *open_points]
+    for note in notes[:20]:
+        lines += [f"# Note: {note}"[:200]]
+    return [*lines, *([""] if notes else [])]
+
+
+def _plain(text: str) -> str:
+    """Sample text made harmless in a comment: ASCII, one line, no quotes that end a docstring."""
+    plain = " ".join(text.encode("ascii", "backslashreplace").decode().split())
+    return plain.replace("\\", "/").replace('"""', "'''")
+
+
+def _manifest(tables: Sequence[_Table], pattern: str) -> str:
+    if len({table.topic for table in tables}) == 1:
+        named = literal(tables[0].topic)
+        return f"MANIFEST = PluginMetadata(pattern={literal(pattern)}, topic={named})"
+    topics = literal(list(dict.fromkeys(table.topic for table in tables)), 11)
+    return f"MANIFEST = PluginMetadata(\n    pattern={literal(pattern)},\n    topics={topics},\n)"
+
+
+def _constants(table: _Table, open_points: list[str]) -> str:
+    reading = table.profile.reading
+    assert reading is not None  # noqa: S101 - only tables that can be read come here
+    lines: list[str] = []
+    if table.members and table.members != ("*",):
+        lines.append(f"{table.prefix}MEMBERS = {literal(list(table.members))}")
+    if table.parts:
+        lines.append(f"{table.prefix}PARTS = {literal(list(table.parts))}")
+    if reading.is_typed:
+        return "\n".join(lines)
+    rows: list[str] = []
+    taken: set[str] = set()
+    for column, name in zip(table.profile.columns, _column_names(table.profile), strict=True):
+        if column.ambiguity:
+            open_points.append(f"{_plain(column.name)}: {_plain(column.ambiguity)}")
+        spec = _spec(column)
+        if column.type == "string" and len(column.candidates) > 1:
+            constant = _constant(f"{table.prefix}{column.name}", taken)
+            options = " or ".join(literal(one) for one in column.candidates)
+            lines.append(f"{constant} = None  # not decided by the sample: {options}")
+            spec = f"({literal(_undecided_kind(column))}, {constant})"
+        note = f"  # {_note(column)}" if _note(column) else ""
+        rows.append(f"    {literal(name)}: {spec},{note}")
+    lines.append(f"{table.prefix}COLUMNS = {{")
+    lines += [*rows, "}"]
+    missing = _missing(table.profile.columns, is_open=reading.is_open)
+    if missing != [""]:
+        lines.append(f"{table.prefix}MISSING = {literal(missing)}")
+    renamed = _renamed(table.profile)
+    if renamed:
+        lines.append(f"{table.prefix}RENAMED = {literal(renamed)}  # a name in a file: its column")
+    optional = [column.name for column in table.profile.columns if column.optional]
+    if optional:
+        lines.append(f"{table.prefix}OPTIONAL = {literal(optional)}  # not in every file")
+    return "\n".join(lines)
+
+
+def _column_names(profile: Profile) -> list[str]:
+    """Names as a table can have them: distinct, capitals aside, and none that the host uses."""
+    return distinct([column.name for column in profile.columns])
+
+
+def _renamed(profile: Profile) -> dict[str, str]:
+    """Names in files that are read into a column of another name."""
+    pairs = zip(profile.columns, _column_names(profile), strict=True)
+    renamed = {column.name: name for column, name in pairs if column.name != name}
+    return renamed | {alias: one.name for one in profile.columns for alias in one.aliases}
+
+
+def _undecided_kind(column: ColumnProfile) -> str:
+    first = column.candidates[0]
+    if "%" not in first:
+        return "number"
+    return "time" if "%H" in first or "%I" in first else "date"
+
+
+def _spec(column: ColumnProfile) -> str:
+    kind = _KINDS.get(column.type, "text")
+    form = column.candidates[0] if column.candidates and kind not in ("text", "json") else None
+    if column.type == "int64" and form == "%Y%m%d":
+        form = None
+    parts: tuple[str | None, ...] = (kind,)
+    if form is not None and not (kind == "number" and form == "point" and column.unit is None):
+        parts = (kind, form)
+    if column.unit is not None:
+        parts = (kind, form, column.unit)
+    return literal(parts)
+
+
+def _note(column: ColumnProfile) -> str:
+    if column.type == "int64" and column.candidates[:1] == ["%Y%m%d"]:
+        return 'every value is a date: ("date", "%Y%m%d") reads it as one'
+    if column.meaning and column.meaning.startswith("epoch"):
+        return f'looks like a time: ("time", "{column.meaning}") reads it as one'
+    if column.unit:
+        return f"each value is written with {_plain(column.unit)}, which is left out"
+    return ""
+
+
+def _constant(name: str, taken: set[str]) -> str:
+    base = re.sub(r"\W+", "_", name.encode("ascii", "ignore").decode()).strip("_").upper()
+    base = f"{base or 'COLUMN'}_FORMAT"
+    base = f"COLUMN_{base}" if base[0].isdigit() else base
+    unique, number = base, 2
+    while unique in taken:
+        unique, number = f"{base}_{number}", number + 1
+    taken.add(unique)
+    return unique
+
+
+def _missing(columns: Sequence[ColumnProfile], *, is_open: bool) -> list[str]:
+    """Spellings of a missing value; words only where a typed column uses them."""
+    words = sorted({word for column in columns for word in column.null_words})
+    if is_open and not any(_KINDS.get(column.type) not in ("text", "json") for column in columns):
+        return words
+    return ["", *words]
+
+
+def _handler(profile: Profile, tables: Sequence[_Table]) -> str:
+    kind = _plain(profile.format)
+    lines = ["", "class Handler(BasePlugin):", f'    """Reads one {kind} file."""', ""]
+    lines.append("    def execute(self, path):")
+    for table in tables:
+        lines += _loop(table)
+    return "\n".join(lines) + "\n"
+
+
+def _loop(table: _Table) -> list[str]:
+    reading = table.profile.reading
+    assert reading is not None  # noqa: S101 - only tables that can be read come here
+    globs = f", {table.prefix}MEMBERS" if table.members and table.members != ("*",) else ""
+    lines: list[str] = []
+    depth = 8
+    arguments = dict(reading.arguments)
+    if table.parts:
+        key = "sheet" if "sheet" in arguments else "table"
+        lines.append(f"{' ' * depth}for part in {table.prefix}PARTS:")
+        arguments[key] = "part"
+        depth += 4
+    lines.append(f"{' ' * depth}for source in sources(path{globs}):")
+    call = _call(reading, arguments, depth + 4, by_name=bool(table.parts))
+    blank = " " * (depth + 4)
+    if reading.is_typed:
+        lines += [
+            f"{blank}for batch in {call}:",
+            f"{blank}    self.publish({literal(table.topic)}, batch)",
+        ]
+        return lines
+    lines += [f"{blank}records = {call}", f"{blank}for batch in {_typed(table)}:"]
+    lines.append(f"{blank}    self.publish({literal(table.topic)}, batch)")
+    return lines
+
+
+def _typed(table: _Table) -> str:
+    reading = table.profile.reading
+    extra = ""
+    if _missing(table.profile.columns, is_open=bool(reading and reading.is_open)) != [""]:
+        extra += f", missing={table.prefix}MISSING"
+    if any(column.optional for column in table.profile.columns):
+        extra += f", optional={table.prefix}OPTIONAL"
+    if _renamed(table.profile):
+        extra += f", renamed={table.prefix}RENAMED"
+    if reading is not None and reading.is_open:
+        extra += f", other={literal(_OTHER)}"
+    if table.members:
+        extra += ", member=source.member"
+    elif table.parts:
+        extra += ", member=part"
+    return f"typed(records, {table.prefix}COLUMNS, self{extra})"
+
+
+def _call(
+    reading: Reading, arguments: Mapping[str, Argument], indent: int, *, by_name: bool
+) -> str:
+    """The call of the reader, one argument a line where they are many."""
+    shown = [
+        f"{name}={value if by_name and value == 'part' else literal(_listed(value), indent + 4)}"
+        for name, value in arguments.items()
+    ]
+    start = f"{reading.module}.{reading.function}(source"
+    line = ", ".join([start, *shown]) + ")"
+    if len(line) + indent <= 88:
+        return line
+    blank = " " * (indent + 4)
+    inner = "".join(f"\n{blank}{one}," for one in ["source", *shown])
+    return f"{reading.module}.{reading.function}({inner}\n{' ' * indent})"
+
+
+def _listed(value: Argument) -> object:
+    """Fields of fixed width as tuples, so that each reads as one thing."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [tuple(item) if isinstance(item, list | tuple) else item for item in value]
+    return value

@@ -22,19 +22,15 @@ from casparian_flow.errors import (
     SourceError,
     SourceTooLarge,
 )
-from engine import contracts, snapshot
+from engine import accounts, contracts, snapshot
 from engine.bridge import (
     BatchOrder,
     Cancel,
-    Closed,
     Input,
-    Opened,
-    Raised,
-    Rows,
-    SetAside,
     guest_name,
     run_batch,
 )
+from engine.events import Closed, Opened, Raised, Rows, SetAside
 from engine.guest_log import Log
 from engine.guests import WarmParent
 from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
@@ -61,6 +57,7 @@ class Bench:
     timeout: timedelta
     max_rows: int
     max_bytes: int
+    quarantine: accounts.Threshold
 
 
 @dataclass
@@ -75,7 +72,7 @@ class _Attempt:
     result: JobResult | None = None
     error: CasparianError | None = None
     log: str | None = None
-    counts: dict[str, int] = field(default_factory=dict[str, int])
+    closed: Closed | None = None
 
 
 def run_dispatch(
@@ -229,8 +226,8 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
                     current.staging = lakes.Staging(run.bench.lake, current.identity)
                 case Raised(error):
                     current.error = error
-                case Closed(rows, _):
-                    current.counts = rows
+                case Closed():
+                    current.closed = event
                 case Rows() | SetAside():
                     _store(run, current, event)
 
@@ -260,20 +257,27 @@ def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
     if attempt.error is not None or attempt.staging is None:
         return
     if isinstance(event, SetAside):
-        record = (event.line, event.reason, event.raw, event.cut)
-        attempt.staging.set_aside(run.dispatch.topics[0], [record])
+        attempt.staging.set_aside(run.dispatch.topics[0], [event])
         return
     schema = contracts.schema_for(run.dispatch.contract, event.topic)
     try:
-        attempt.staging.write(event.topic, contracts.fit(event.batch, schema, event.topic))
+        fitting, misfits = contracts.fit(event.batch, schema, event.topic)
     except PluginError as error:
         attempt.error = error
+        return
+    attempt.staging.write(event.topic, fitting)
+    if misfits:
+        attempt.staging.set_aside(event.topic, misfits)
 
 
 def _promote(run: _Run, attempts: list[_Attempt], log: Log, *, elapsed_ms: int) -> None:
     staged: list[tuple[_Attempt, list[lakes.StagedFile], dict[str, object]]] = []
     for index, attempt in enumerate(attempts):
         attempt.log = log.text(index) or None
+        if attempt.staging is not None:
+            attempt.error = attempt.error or accounts.too_much_aside(
+                attempt.staging, run.bench.quarantine
+            )
         if attempt.error is not None or attempt.staging is None:
             _abandon(attempt)
             error = attempt.error or GuestError("the job was never opened")
@@ -304,7 +308,7 @@ def _receipt(run: _Run, attempt: _Attempt, batch: int, elapsed_ms: int) -> dict[
         "level": run.parent.wall.level.value,
         "layers": list(run.parent.layers),
         "snapshot": "sealed memory" if in_memory else "spool copy",
-        "rows": attempt.counts,
+        **accounts.of(attempt.staging, attempt.closed),
         "batch_files": batch,
         "batch_elapsed_ms": elapsed_ms,
     }

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from engine.bridge import BatchOrder, Input, Log, SetAside, run_batch
+from engine.bridge import BatchOrder, Input, Log, run_batch
+from engine.events import SetAside
 from engine.guests import GuestSettings, WarmParent
 from engine.sandbox import Wall
 

@@ -26,12 +26,20 @@ _DEPLOY_TIMEOUT_S = 300
 _PACKAGE_OF = {"dateutil": "python-dateutil", "yaml": "pyyaml"}
 """Modules whose package has another name."""
 _DEFAULT = ("pandas", "pyarrow")
+_READERS, _WORKBOOKS = "casparian_flow.reading", "tables.workbook("
 
 
 def infer_dependencies(files: Mapping[str, str]) -> list[str]:
-    """Packages that the sources import; pandas and pyarrow where they import nothing."""
+    """Packages that the sources import; pandas and pyarrow where they import nothing.
+
+    Our own readers need pyarrow, and one of them the library that reads workbooks.
+    """
     own = {Path(name).stem for name in files}
     names = {name for text in files.values() for name in imported_modules(text)} - own
+    if any(_READERS in text for text in files.values()):
+        names.add("pyarrow")
+        if any(_WORKBOOKS in text for text in files.values()):
+            names.add("python-calamine")
     return sorted(_PACKAGE_OF.get(name, name) for name in names) or list(_DEFAULT)
 
 

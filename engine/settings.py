@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     """Scratch space of one environment's guests, in MiB."""
     max_rows_per_job: int = 1_000_000_000
     max_bytes_per_job: int = 64 << 30
+    quarantine_most: int = Field(default=1_000_000, ge=0)
+    """Records that one file may have set aside; more fail its job, and nothing is promoted."""
+    quarantine_share: float = Field(default=0.5, ge=0, le=1)
+    """The same as a share of the file's records, from twenty records on."""
     memfd_limit_mb: int = 64
     """Files up to this size, in MiB, are handed over in sealed memory, larger ones in the spool."""
     snapshot_limit_mb: int = 16 << 10

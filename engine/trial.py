@@ -21,15 +21,11 @@ from casparian_flow.errors import CasparianError, GuestError
 from engine import contracts, snapshot, venvs
 from engine.bridge import (
     BatchOrder,
-    Closed,
     Input,
-    Opened,
-    Raised,
-    Rows,
-    SetAside,
     guest_name,
     run_batch,
 )
+from engine.events import Closed, Opened, Raised, Rows, SetAside
 from engine.guest_log import Log
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home

@@ -20,6 +20,7 @@ from anyio.abc import SocketStream, TaskGroup
 from casparian_flow import __version__
 from casparian_flow.errors import AdmissionError, CasparianError, EnvironmentFailed, ProtocolError
 from engine import venvs
+from engine.accounts import Threshold
 from engine.bridge import Cancel
 from engine.execution import Bench, run_dispatch
 from engine.guests import GuestSettings, WarmParent
@@ -256,6 +257,7 @@ class Worker:
             timeout=timedelta(seconds=self.settings.job_timeout_s),
             max_rows=self.settings.max_rows_per_job,
             max_bytes=self.settings.max_bytes_per_job,
+            quarantine=Threshold(self.settings.quarantine_most, self.settings.quarantine_share),
         )
 
     async def _send(self, data: bytes) -> None:

@@ -1,208 +1,345 @@
-"""Recognise delimited text: delimiter, quote, preamble, header, columns."""
+"""Recognise delimited text: delimiter, quotes, preamble, header, footer."""
 
 from __future__ import annotations
 
 import csv
 import io
-import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.formats.elimination import looks_typed, profile_column
-from engine.formats.interface import ColumnProfile, Profile, Sample
+from casparian_flow.reading.naming import distinct, header_names
+from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WHITESPACE
+from engine.formats import headers
+from engine.formats.elimination import NULL_SPELLINGS, looks_typed
+from engine.formats.interface import Argument, Profile, Reading, Sample
+from engine.formats.tabulating import profile_of, tabulate
 
-_DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01")
-_QUOTES = ('"', "'")
-_MOST_PREAMBLE = 30
+_DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", ":", WHITESPACE)
+_WEAK = (":", WHITESPACE)
+"""Delimiters that text is full of: only where no other makes a table."""
+_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
+_MOST_PREAMBLE = 40
 _LEAST_SHARE = 0.8
-_SAMPLE_ROWS = 20_000
-_SHOWN_ROWS = 50
+_JUDGED_ROWS = 300
+_SAMPLE_ROWS = 5_000
+_FOOTER_WORDS = (
+    r"grand total|sub-?total|totals?|sum|summe|gesamt|somme|suma|totaal|count|records?|rows?"
+    r"|end of (?:file|report|data)|eof|trailer"
+)
+_FOOTER = re.compile(rf"^\W*(?:{_FOOTER_WORDS}|\d+ rows?\b|\(\d+ rows?\))(?![a-z])", re.IGNORECASE)
+_CLEAN = re.compile(
+    r"[\w.+-]+@[\w.-]+|[a-z]+://\S+|[+-]?[$€£]?[\d.,' ]+%?|[\d:/. TZ+-]+"
+    r"|[\w(#$%°/&'.-][\w .()/&'%#°:!?+*=-]*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    delimiter: str
+    quote: str = '"'
+    escape: str = ""
+    comment: str = ""
+    padded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    """The line it begins on, counted from 1."""
+    end: int
+    cells: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """The sample read in one dialect."""
 
-    delimiter: str
-    quote: str
-    preamble: int
-    """Lines before the table."""
-    comment: str | None
-    rows: list[list[str]]
+    dialect: _Dialect
+    rows: list[_Row]
+    """From the table's first row on."""
     width: int
     share: float
     """How many rows have the usual number of fields."""
+    score: float
 
 
 def recognise(sample: Sample) -> Profile | None:
     """The profile of delimited text; None if no dialect makes a table of it."""
-    is_named_so = sample.name.lower().endswith((".csv", ".tsv"))
-    reading = _best(sample.text, least_lines=1 if is_named_so else 3)
-    if reading is None:
+    named = sample.name.lower().split("::")[-1].endswith(_ENDINGS)
+    best = _best(sample, is_named=named)
+    if best is None:
         return None
-    header, names = _header(reading)
-    records = reading.rows[1:] if header else reading.rows
-    whole = [row for row in records if len(row) == reading.width]
-    columns = tuple(_columns(names, whole))
-    return Profile(
-        format="csv",
-        encoding=sample.encoding,
-        dialect={
-            "delimiter": reading.delimiter,
-            "quote": reading.quote,
-            "preamble_lines": reading.preamble,
-            "comment": reading.comment,
-            "newline": {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[sample.newline],
-        },
-        header=header,
-        columns=columns,
-        rows=tuple(tuple(row) for row in records[:_SHOWN_ROWS]),
-        problems=tuple(_problems(sample, reading, header, names, len(records))),
-        fingerprint=f"csv|{reading.delimiter!r}|{'|'.join(names)}",
-    )
+    header, names, notes = _header(best)
+    arguments = _arguments(sample, best, header, names)
+    footer, told = _footer(sample, best, header)
+    if footer:
+        arguments["footer"] = footer
+    reading = Reading("delimited", "read", arguments)
+    found = tabulate(reading, sample.content)
+    if not header:
+        notes.append("no header row: columns are numbered; name them in the draft's NAMES")
+    elif not found.rows:
+        notes.append("a header and no records: types cannot be known")
+    if "\x00" in sample.text:
+        notes.append("NUL characters in the text")
+    comma = best.dialect.delimiter == ";"
+    form = "tsv" if best.dialect.delimiter == "\t" else "csv"
+    return profile_of(
+        form, reading, sample, header=header > 0, problems=[*notes, *told],
+        shape=f"{best.dialect.delimiter!r}|{'|'.join(names)}", found=found, comma_is_likely=comma,
+    )  # fmt: skip
 
 
-def _best(text: str, *, least_lines: int) -> _Reading | None:
-    """The dialect that makes the widest even table."""
-    readings = [
-        reading
-        for delimiter in _DELIMITERS
-        if delimiter in text
-        for quote in _QUOTES
-        if (reading := _read(text, delimiter, quote)) is not None
-    ]
-    good = [one for one in readings if one.share >= _LEAST_SHARE]
-    if not good:
-        return _single_column(text, least_lines)
-    return max(
-        good,
-        key=lambda one: (round(one.share, 2), -one.preamble, one.width, one.quote == '"'),
-    )
+def _arguments(
+    sample: Sample, best: _Reading, header: int, names: Sequence[str]
+) -> dict[str, Argument]:
+    """What the reader is told; what is as usual is left out."""
+    dialect = best.dialect
+    encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    arguments: dict[str, Argument] = {"encoding": encoding, "delimiter": dialect.delimiter}
+    if dialect.quote != '"':
+        arguments["quote"] = dialect.quote
+    for key in ("escape", "comment", "padded"):
+        if getattr(dialect, key):
+            arguments[key] = getattr(dialect, key)
+    skip = best.rows[0].line - 1
+    if dialect.comment:
+        skip = 0 if _only_comments(sample, skip, dialect.comment) else skip
+    if skip:
+        arguments["skip"] = skip
+    arguments["header"] = header
+    if not header:
+        arguments["names"] = list(names)
+    if sample.newline == "\r":
+        arguments["newline"] = "\r"
+    return arguments
 
 
-def _read(text: str, delimiter: str, quote: str) -> _Reading | None:
-    if quote == "'" and not re.search(rf"(?:^|{re.escape(delimiter)})'", text, re.MULTILINE):
+def _only_comments(sample: Sample, count: int, comment: str) -> bool:
+    lines = sample.text.split("\n", count)[:count]
+    return all(not line.strip() or line.startswith(comment) for line in lines)
+
+
+def _best(sample: Sample, *, is_named: bool) -> _Reading | None:
+    """The dialect whose rows are even and whose cells are clean."""
+    comment = _comment_of(sample.text)
+    csv.field_size_limit(MOST_RECORD_BYTES)
+    readings: list[_Reading] = []
+    for delimiter in _DELIMITERS:
+        if delimiter in _WEAK and readings:
+            break
+        if delimiter != WHITESPACE and delimiter not in sample.text:
+            continue
+        for dialect in _dialects(sample.text, delimiter, comment):
+            one = _read(sample.text, dialect)
+            if one is not None and (one.share >= _LEAST_SHARE or (is_named and one.share >= 0.5)):
+                readings.append(one)
+    if not readings:
+        return _single_column(sample, is_named=is_named)
+    best = max(_without_literal_quotes(readings), key=lambda one: one.score)
+    weak = best.dialect.delimiter in _WEAK
+    if not is_named and (len(best.rows) < 3 or (weak and not _is_surely_a_table(best))):
+        strong = not weak and len(best.rows) >= 2 and best.share == 1
+        return best if strong else None
+    return best
+
+
+def _without_literal_quotes(readings: list[_Reading]) -> list[_Reading]:
+    """Without those that take quotes for text where quoting makes even rows of the same cells."""
+    even = {one.dialect.delimiter for one in readings if one.dialect.quote and one.share >= 0.99}
+    return [one for one in readings if one.dialect.quote or one.dialect.delimiter not in even]
+
+
+def _is_surely_a_table(one: _Reading) -> bool:
+    """Words with blanks between are a table only if every row has as many and some are typed."""
+    cells = [cell for row in one.rows[1:50] for cell in row.cells]
+    typed = sum(looks_typed(cell) for cell in cells)
+    return one.share > 0.97 and len(one.rows) >= 4 and typed > len(cells) * 0.25
+
+
+def _comment_of(text: str) -> str:
+    head = text[:20_000].split("\n")[:200]
+    for mark in ("##", "#", "//", "%", "--"):
+        if head and head[0].startswith(mark) and any(not line.startswith(mark) for line in head):
+            return mark
+    hashes = sum(line.startswith("#") for line in head)
+    return "#" if hashes and hashes < len(head) / 2 and not head[0].startswith("#") else ""
+
+
+def _dialects(text: str, delimiter: str, comment: str) -> list[_Dialect]:
+    base = _Dialect(delimiter, '"', comment=comment)
+    if delimiter in (WHITESPACE, "||"):
+        return [replace(base, quote="")]
+    found = [base]
+    edge = re.escape(delimiter)
+    if '"' in text:
+        if '\\"' in text:
+            found.append(replace(base, escape="\\"))
+        if re.search(rf'{edge} +"', text):
+            found.append(replace(base, padded=True))
+        found.append(replace(base, quote=""))
+    if re.search(rf"(?:^|{edge})'[^'\n]*'(?:{edge}|$)", text, re.MULTILINE):
+        found.append(replace(base, quote="'"))
+    return found
+
+
+def _read(text: str, dialect: _Dialect) -> _Reading | None:
+    rows = _rows(text, dialect)
+    if len(rows) < 1:
         return None
-    comment = "#" if text.startswith("#") else None
-    try:
-        numbered = _some(text, delimiter, quote)
-    except csv.Error:
-        return None
-    rows = [(end, row) for end, row in numbered if row and not (comment and row[0].startswith("#"))]
-    if not rows:
-        return None
-    width = Counter(len(row) for _, row in rows).most_common(1)[0][0]
+    widths = Counter(len(row.cells) for row in rows)
+    width = _usual_width(widths)
     if width < 2:
         return None
-    first = next(i for i, (_, row) in enumerate(rows) if len(row) == width)
-    if first > _MOST_PREAMBLE or first >= len(rows):
+    first = _first_row(rows, width)
+    if first is None:
         return None
-    table = [row for _, row in rows[first:]]
-    share = sum(len(row) == width for row in table) / len(table)
-    end, header = rows[first]
-    preamble = end - 1 - sum(cell.count("\n") for cell in header)  # lines above the first row
-    return _Reading(delimiter, quote, preamble, comment, table, width, share)
+    table = rows[first:]
+    share = sum(len(row.cells) == width for row in table) / len(table)
+    return _Reading(dialect, table, width, share, _score(table[:_JUDGED_ROWS], dialect))
 
 
-def _some(text: str, delimiter: str, quote: str) -> list[tuple[int, list[str]]]:
-    """Rows with the line each ends on."""
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote, strict=False)
-    return [(reader.line_num, row) for row in itertools.islice(reader, _SAMPLE_ROWS)]
+def _usual_width(widths: Counter[int]) -> int:
+    most = max(widths.values())
+    return max(width for width, count in widths.items() if count >= most * 0.9)
 
 
-def _single_column(text: str, least_lines: int) -> _Reading | None:
+def _first_row(rows: Sequence[_Row], width: int) -> int | None:
+    """The table's first row: a title above it has other fields, or only one that is filled."""
+    for number, row in enumerate(rows[: _MOST_PREAMBLE + 1]):
+        if len(row.cells) != width:
+            continue
+        filled = sum(bool(cell.strip()) for cell in row.cells)
+        later = [
+            sum(bool(cell.strip()) for cell in other.cells)
+            for other in rows[number + 1 : number + 6]
+        ]
+        is_title = filled <= 1 and width > 2 and any(count > width / 2 for count in later)
+        if not is_title:
+            return number
+    return None
+
+
+def _rows(text: str, dialect: _Dialect) -> list[_Row]:
+    if dialect.delimiter in (WHITESPACE, "||"):
+        split = None if dialect.delimiter == WHITESPACE else dialect.delimiter
+        return [
+            _Row(number, number, line.split(split))
+            for number, line in enumerate(text.split("\n")[:_SAMPLE_ROWS], 1)
+            if line.strip() and not (dialect.comment and line.startswith(dialect.comment))
+        ]
+    reader = csv.reader(
+        io.StringIO(text, newline="\n"),
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        escapechar=dialect.escape or None,
+        skipinitialspace=dialect.padded,
+    )
+    rows: list[_Row] = []
+    before = 0
+    try:
+        for cells in reader:
+            start, before = before + 1, reader.line_num
+            is_comment = dialect.comment and cells and cells[0].startswith(dialect.comment)
+            if cells and not is_comment:
+                rows.append(_Row(start, before, cells))
+            if len(rows) >= _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        return []
+    return rows
+
+
+def _score(rows: Sequence[_Row], dialect: _Dialect) -> float:
+    """How even rows and how clean cells are (after van den Burg, Nazabal and Sutton 2019)."""
+    widths = Counter(len(row.cells) for row in rows)
+    evenness = sum(n * max(0.001, width - 1) / width for width, n in widths.items()) / len(widths)
+    cells = [cell.strip() for row in rows[:100] for cell in row.cells[:200]]
+    clean = sum(cell in NULL_SPELLINGS or _is_clean(cell) for cell in cells)
+    preference = 1.0 - 0.02 * (dialect.quote != '"') - 0.02 * bool(dialect.escape)
+    preference -= 0.3 if dialect.delimiter in (WHITESPACE, ":") else 0
+    return evenness / len(rows) * (clean / max(1, len(cells))) * preference
+
+
+def _is_clean(cell: str) -> bool:
+    return _CLEAN.fullmatch(cell) is not None or (
+        len(cell) > 40 and not re.search(r"[;|\t^~]", cell) and cell.count(",") < 4
+    )
+
+
+def _single_column(sample: Sample, *, is_named: bool) -> _Reading | None:
     """A list of plain values under each other: numbers, dates or identifiers."""
-    lines = [line for line in text.split("\n") if line]
-    if len(lines) < least_lines or any(
-        len(line) > 200 or " " in line.strip() for line in lines[:1000]
-    ):
+    lines = sample.text.rstrip("\n").split("\n")
+    filled = [line for line in lines if line]
+    if len(filled) < (1 if is_named else 3):
         return None
-    return _Reading(",", '"', 0, None, [[line] for line in lines], 1, 1.0)
+    if not is_named and any(len(line) > 200 or " " in line.strip() for line in filled[:1000]):
+        return None
+    if not is_named and len(lines) > len(filled) * 1.1:
+        return None
+    delimiter = next((one for one in (",", ";", "\t") if one not in sample.text), None)
+    if delimiter is None:
+        return None
+    rows = _rows(sample.text, _Dialect(delimiter))
+    if not rows or any(len(row.cells) != 1 for row in rows):
+        return None
+    return _Reading(_Dialect(delimiter), rows, 1, 1.0, 0.0)
 
 
-def _header(reading: _Reading) -> tuple[bool, list[str]]:
-    """Whether the first row names the columns; a typed or repeated cell says that it does not."""
-    first = [cell.strip() for cell in reading.rows[0]]
-    body = [row for row in reading.rows[1:] if len(row) == reading.width]
-    named = [cell for cell in first if cell]
-    is_header = (
-        len(first) == reading.width
-        and len(named) >= max(1, reading.width - 1)
-        and not any(looks_typed(cell) for cell in named)
-        and not _repeats(first, body)
-        and (_differs(first, body) or all(re.fullmatch(r"[\w .:/()%#$€-]{1,64}", c) for c in named))
+def _header(one: _Reading) -> tuple[int, list[str], list[str]]:
+    """How many rows name the columns, the names, and what is odd about them."""
+    body = [row.cells for row in one.rows[1:] if len(row.cells) == one.width]
+    first = [cell.strip() for cell in one.rows[0].cells]
+    if not headers.names_columns(first, body, one.width):
+        return 0, distinct([""] * one.width), []
+    rows = 1 + headers.further_rows(body)
+    cells = [row.cells for row in one.rows[:rows]]
+    names = header_names(cells)
+    told: list[str] = []
+    if len({name.lower() for name in first if name}) < sum(bool(name) for name in first):
+        told.append("column names repeat; the later ones carry a number")
+    if not all(first) and rows == 1:
+        told.append("columns without a name carry their number")
+    if rows > 1:
+        told.append(f"the header takes {rows} rows; their cells are joined")
+    return rows, names, told
+
+
+def _footer(sample: Sample, one: _Reading, header: int) -> tuple[str, list[str]]:
+    """A pattern of the lines at the end that are no records, and what is said of them."""
+    if not sample.is_whole and one.dialect.delimiter != WHITESPACE and not one.rows:
+        return "", []
+    rows = one.rows[header:]
+    last = rows[-1] if len(rows) > 2 else None
+    if last is None:
+        return "", []
+    cells = [cell.strip() for cell in last.cells]
+    lead = next((cell for cell in cells if cell), "")
+    found = _FOOTER.match(lead)
+    ragged = len(last.cells) < one.width
+    is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
+    if found is None or (not ragged and not is_word and (len(lead) > 30 or all(cells))):
+        return "", []
+    if any(
+        _FOOTER.match(next((c.strip() for c in row.cells if c.strip()), "")) for row in rows[:-2]
+    ):
+        return "", []
+    if not ragged and not _is_alone(lead, rows[:-1]):
+        return "", []
+    line = sample.text.rstrip("\n").rpartition("\n")[2]
+    pattern = (
+        "(?i)^"
+        + re.escape(line[: line.lower().find(lead.lower())])
+        + re.sub(r"\d+", lambda _: r"\d+", re.escape(found[0].strip("\"' ")))
     )
-    if not is_header:
-        return False, [f"column_{number}" for number in range(1, reading.width + 1)]
-    return True, _unique([cell or f"column_{i}" for i, cell in enumerate(first, 1)])
+    why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
+    return pattern, [f"{why}; the draft passes over it (`footer`)"]
 
 
-def _repeats(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether a cell of the first row turns up below itself: then it is a value."""
-    for index, cell in enumerate(first):
-        if cell and any(row[index].strip() == cell for row in body[:500]):
-            return True
-    return False
-
-
-def _differs(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    return any(
-        profile_column("", [row[index] for row in body[:200]]).type != "string"
-        for index in range(len(first))
-        if body
-    )
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    unique: list[str] = []
-    for name in names:
-        seen[name] += 1
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return unique
-
-
-def _columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[ColumnProfile]:
-    return [profile_column(name, [row[index] for row in rows]) for index, name in enumerate(names)]
-
-
-def _is_unterminated(sample: Sample, reading: _Reading) -> bool:
-    """Whether a quoted cell runs to the end of the text because nothing closes it."""
-    last = reading.rows[-1][-1] if reading.rows[-1] else ""
-    ends_quoted = sample.text.rstrip("\r\n").endswith(reading.quote)
-    return sample.is_whole and "\n" in last and not ends_quoted
-
-
-def _problems(
-    sample: Sample,
-    reading: _Reading,
-    header: bool,  # noqa: FBT001 - private
-    names: Sequence[str],
-    records: int,
-) -> list[str]:
-    problems: list[str] = []
-    if sample.encoding_problem:
-        problems.append(sample.encoding_problem)
-    if not header:
-        problems.append("no header row: columns are numbered; name them in the draft's COLUMNS")
-    if not records:
-        problems.append("a header and no records: types cannot be known")
-    ragged = sum(len(row) != reading.width for row in reading.rows)
-    if ragged:
-        problems.append(
-            f"{ragged} rows in the sample have another number of fields than {reading.width}"
-        )
-    if header and len({name.strip() for name in reading.rows[0]}) != len(names):
-        problems.append("column names repeat; the later ones carry a number")
-    if _is_unterminated(sample, reading):
-        problems.append(
-            f"the last record holds a quote {reading.quote} that never closes: all that follows it"
-            " was read as one cell"
-        )
-    if "\x00" in sample.text:
-        problems.append("NUL characters in the text")
-    if not sample.is_whole:
-        problems.append("profiled from head, middle and tail; the whole file may hold more")
-    return problems
+def _is_alone(lead: str, rows: Sequence[_Row]) -> bool:
+    """Whether no other row begins with a word of that kind, so that it is no ordinary value."""
+    return all(row.cells[0].strip().lower() != lead.lower() for row in rows)

@@ -1,26 +1,35 @@
-"""Read a bounded sample of a file and decode it without guessing in silence."""
+"""Read a bounded sample of a source and decode it without guessing in silence."""
 
 from __future__ import annotations
 
 import codecs
 import os
+import re
 
 from charset_normalizer import from_bytes
 
 from casparian_flow.errors import SourceError
+from casparian_flow.reading.sources import Source
 from engine import snapshot
 from engine.formats.interface import Sample
 
 HEAD_BYTES, PART_BYTES = 512 << 10, 64 << 10
-_MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
+MAGIC = {
     b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+    b"ORC": "orc",
     b"SQLite format 3\x00": "sqlite",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "xls",
     b"%PDF": "pdf",
+    b"\x89PNG": "png",
+    b"GIF8": "gif",
+    b"\xff\xd8\xff": "jpeg",
+    b"\x7fELF": "program",
+    b"MZ": "program",
+    b"RIFF": "riff",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!": "rar",
 }
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -28,11 +37,13 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LEAST_BINARY = 0.01
+_LEAST_BINARY, _FEW_CONTROLS = 0.02, 2
+_CONTROLS = bytes((*range(1, 9), 11, *range(14, 27), 28, 29, 30, 31))
+"""Bytes that text rarely holds; not SOH's kin that FIX uses, nor the escape of colours."""
 
 
-def read_parts(path: bytes) -> tuple[bytes, int]:
-    """Head, middle and tail of a file, joined at line ends, and the file's size.
+def read_parts(path: bytes) -> tuple[bytes, bytes, int]:
+    """The head of a file, whole lines from its middle and tail, and its size.
 
     Raises:
         SourceError: gone, unreadable, or not a regular file.
@@ -42,71 +53,107 @@ def read_parts(path: bytes) -> tuple[bytes, int]:
         size = os.fstat(fd).st_size
         head = os.pread(fd, HEAD_BYTES, 0)
         if size <= HEAD_BYTES:
-            return head, size
+            return head, b"", size
         middle = os.pread(fd, PART_BYTES, size // 2)
         tail = os.pread(fd, PART_BYTES, max(len(head), size - PART_BYTES))
     except OSError as error:
         raise SourceError(f"{os.fsdecode(path)}: {error.strerror}") from error
     finally:
         os.close(fd)
-    return _joined(head, middle, tail), size
-
-
-def _joined(head: bytes, middle: bytes, tail: bytes) -> bytes:
-    """Whole lines of three parts; only the head keeps its first line."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return head  # the other parts may begin within a character
-    begin = head[: head.rfind(b"\n") + 1] or head
     inner = middle[middle.find(b"\n") + 1 : middle.rfind(b"\n") + 1]
-    end = tail[tail.find(b"\n") + 1 :]
-    return begin + inner + end
+    return head, inner + tail[tail.find(b"\n") + 1 :], size
 
 
 def magic_of(head: bytes) -> str | None:
     """The name of a binary format by its first bytes."""
-    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    return next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
 
 
-def decode(path: bytes, head: bytes, size: int) -> Sample | None:
+def read_head(source: Source) -> tuple[bytes, bool]:
+    """The first bytes of an unpacked source, and whether they are all of it."""
+    pieces: list[bytes] = []
+    room = HEAD_BYTES + 1
+    while room and (piece := source.stream.read(room)):
+        pieces.append(piece)
+        room -= len(piece)
+    head = b"".join(pieces)
+    return head[:HEAD_BYTES], len(head) <= HEAD_BYTES
+
+
+def decode(name: str, head: bytes, more: bytes, size: int | None, *, whole: bool) -> Sample | None:
     """The sample as text; None if it is not text.
 
     A byte order mark decides, then strict UTF-8, then the shape of UTF-16; only after that is an
     encoding estimated, and then it is said.
     """
-    name = path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
-    encoding, problem = _encoding(head)
+    encoding, problem = _encoding(head + more, whole=whole)
     if encoding is None:
         return None
-    text = head.decode(encoding, "replace")
+    content = head
+    if not whole:
+        content = head[: head.rfind(b"\n") + 1] or head
+        content += b"" if encoding.startswith(("utf-16", "utf-32")) else more
+    if encoding.startswith(("utf-16", "utf-32")):
+        content = content[: len(content) // 4 * 4]
+    text = content.decode(encoding, "replace")
     newline = "\r\n" if "\r\n" in text else "\r" if "\r" in text and "\n" not in text else "\n"
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return Sample(name, text, encoding, problem, size, size <= HEAD_BYTES, newline)
+    return Sample(name, content, head, text, encoding, problem, size, whole, newline)
 
 
-def _encoding(head: bytes) -> tuple[str | None, str | None]:
+def _encoding(content: bytes, *, whole: bool) -> tuple[str | None, str | None]:
     for mark, encoding in _BOMS:
-        if head.startswith(mark):
+        if content.startswith(mark):
             return encoding, None
-    if _control_share(head) > _LEAST_BINARY:
-        return _without_bom(head)
+    if _control_share(content) > _LEAST_BINARY:
+        return _without_bom(content)
     try:
-        head.decode("utf-8")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start >= len(head) - 4 and error.reason == "unexpected end of data":
+        if not whole and error.start >= HEAD_BYTES - 4 and _is_utf8_but_cut(content):
             return "utf-8", None
-    else:
-        return "utf-8", None
-    guesses = [str(guess.encoding) for guess in from_bytes(head[:PART_BYTES])]
-    named = ["cp1252", *[guess for guess in guesses if guess not in ("cp1252", "utf_8")]]
-    text = (
-        f"not UTF-8; read as cp1252, which is an estimate (also possible: {', '.join(named[1:4])})"
-    )
-    return "cp1252", text
+        return _estimated(content, error)
+    return "utf-8", None
+
+
+def _is_utf8_but_cut(content: bytes) -> bool:
+    """Whether only the character that the head ends within is not whole."""
+    text = content.decode("utf-8", "replace")
+    return text.count("\ufffd") <= 4
+
+
+def _estimated(content: bytes, error: UnicodeDecodeError) -> tuple[str, str]:
+    text = content.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    if bad <= 3 and sum(one > "\x7f" for one in text) - bad > 10 * bad:
+        broken = content[error.start : error.start + 1].hex()
+        return "utf-8", (
+            f"UTF-8, but {bad} bytes in the sample are not (the first: 0x{broken} at byte"
+            f" {error.start}); records that hold such are set aside"
+        )
+    guesses = [str(guess.encoding) for guess in from_bytes(content[:PART_BYTES])]
+    western = _is_western(content)
+    first = "cp1252" if western or not guesses else guesses[0]
+    others = [guess for guess in ("cp1252", *guesses) if guess not in (first, "utf_8")]
+    others = list(dict.fromkeys(others))[:3]
+    also = f" (also possible: {', '.join(others)})" if others else ""
+    return first, f"not UTF-8; read as {first}, which is an estimate{also}"
+
+
+def _is_western(content: bytes) -> bool:
+    """Whether what is not ASCII stands alone between letters, as accents do; none undefined."""
+    if re.search(rb"[\x81\x8d\x8f\x90\x9d]", content):
+        return False
+    high = len(re.findall(rb"[\x80-\xff]", content))
+    runs = len(re.findall(rb"[\x80-\xff]{3,}", content))
+    return runs * 10 <= high
 
 
 def _control_share(head: bytes) -> float:
-    odd = sum(head.count(bytes([one])) for one in (*range(9), *range(14, 27)))
-    return odd / max(1, len(head))
+    sample = head[: 1 << 16]
+    odd = sum(sample.count(bytes([one])) for one in _CONTROLS if one != 1) + sample.count(b"\0")
+    odd += 0 if b"8=FIX" in sample else sample.count(b"\x01") // 8
+    return odd / max(1, len(sample)) if odd > _FEW_CONTROLS else 0.0
 
 
 def _without_bom(head: bytes) -> tuple[str | None, str | None]:

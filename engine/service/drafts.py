@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -23,59 +23,20 @@ from engine.drafting import draft_source
 from engine.house import House
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
 from engine.paths import absolute, display
-from engine.profile import profile_file
+from engine.profiling import Group, profile_group
 from engine.routing import matching
 from engine.service.names import find_file, full_name, listed, live_roots, sentence
 from engine.service.replacing import taken
 from engine.service.results import (
-    Column,
     DraftFiles,
     DraftResult,
     FindingPart,
-    Preview,
 )
 from engine.sinks.opening import open_delivery
 from gatekeeper.manifest import Manifest, read_manifest
 from gatekeeper.rules import Finding, inspect_files
 
-
-def preview_file(
-    house: House, _caller: Caller, *, file: str, rows: int = 5, max_chars: int = 4000
-) -> Preview:
-    """Look at one known file: what is certain, what is not, and why."""
-    with house.catalog.reading() as session:
-        location, root = find_file(session, file)
-        path, shown = absolute(root.path, location.path), full_name(location, root)
-        number = location.id
-    profile = profile_file(path)
-    columns = [Column(**asdict(column)) for column in profile.columns]
-    unsure = [column.name for column in columns if column.ambiguity]
-    what = f"{profile.format}, {sentence(len(columns), 'column')}"
-    summary = f"{what}." + (f" {sentence(len(unsure), 'column')} not certain." if unsure else "")
-    return Preview(
-        summary=summary,
-        file=shown,
-        format=profile.format,
-        encoding=profile.encoding,
-        compression=profile.compression,
-        dialect=dict(profile.dialect),
-        header=profile.header,
-        columns=columns,
-        rows=_fitting(profile.rows[: max(0, min(rows, 50))], max_chars),
-        problems=list(profile.problems),
-        next_steps=[f'draft_plugin(files=["file-{number}"])'],
-    )
-
-
-def _fitting(rows: Sequence[Sequence[str | None]], max_chars: int) -> list[list[str | None]]:
-    fitting: list[list[str | None]] = []
-    room = max_chars
-    for row in rows:
-        room -= sum(len(cell or "") for cell in row)
-        if room < 0 and fitting:
-            break
-        fitting.append([None if cell is None else cell[:500] for cell in row])
-    return fitting
+_MOST_SAMPLES = 20
 
 
 def draft_plugin(
@@ -111,10 +72,14 @@ def draft_plugin(
             )
         first, root = location_of(session, samples[0])
         path = absolute(root.path, first.path)
+        alike = pattern or _pattern_from(path)
+        sisters = _sisters(session, samples, alike) if source is None else {}
     if source is not None:
         made = _given(source, modules or {}, dependencies)
     else:
-        made = _drafted(path, pattern, topic)
+        group = profile_group([path, *(one for one in sisters if one != path)])
+        made = _drafted(path, group, alike, topic)
+        samples = _with_odd(samples, group, sisters)
     findings = inspect_files(
         {name: text.encode() for name, text in made.files.items()}, entry="plugin.py"
     )
@@ -183,7 +148,9 @@ def _samples(session: Session, files: list[str] | None, pattern: str | None) -> 
         return [find_file(session, name)[0].id for name in files]
     if pattern:
         roots = [root.id for root in live_roots(session)]
-        return [one.location_id for one in reprocess.matching_files(session, pattern, roots)][:20]
+        return [one.location_id for one in reprocess.matching_files(session, pattern, roots)][
+            :_MOST_SAMPLES
+        ]
     return []
 
 
@@ -265,18 +232,38 @@ def _pep723(source: str) -> list[str] | None:
     return [str(one) for one in cast("list[object]", block.get("dependencies", []))]
 
 
-def _drafted(path: bytes, pattern: str | None, topic: str | None) -> _Made:
-    profile = profile_file(path)
+def _sisters(session: Session, samples: Sequence[int], pattern: str) -> dict[bytes, int]:
+    """Path → location of the files beside the samples that the same plugin would read."""
+    roots = sorted({location_of(session, one)[1].id for one in samples})
+    ids = {one.location_id for one in reprocess.matching_files(session, pattern, roots)}
+    rows = session.execute(
+        select(FileLocation.id, FileLocation.path, SourceRoot.path)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(FileLocation.root_id.in_(roots), FileLocation.size > 0)
+    )
+    wanted = ids | set(samples)
+    return {absolute(root, path): one for one, path, root in rows if one in wanted}
+
+
+def _with_odd(samples: list[int], group: Group, sisters: Mapping[bytes, int]) -> list[int]:
+    """The samples, and one file of each other shape of the group, so that a trial tries it."""
+    odd = [sisters[path] for path in group.odd if path in sisters]
+    return list(dict.fromkeys([*samples, *odd]))[:_MOST_SAMPLES]
+
+
+def _drafted(path: bytes, group: Group, pattern: str, topic: str | None) -> _Made:
+    profile = group.merged.profile
     drafted = draft_source(
         profile,
         topic=topic or _topic_from(path),
-        pattern=pattern or _pattern_from(path),
+        pattern=pattern,
+        sample=display(path.rpartition(b"/")[2]),
     )
     return _Made(
         {"plugin.py": drafted.source},
         list(drafted.dependencies),
         "template",
-        list(drafted.ambiguities),
+        [*group.merged.drift, *drafted.ambiguities],
         {"format": profile.format, "fingerprint": profile.fingerprint},
     )
 

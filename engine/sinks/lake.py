@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from casparian_flow.errors import SinkError
+from engine.events import SetAside
 from engine.sinks.interface import QUARANTINE_SUFFIX, JobIdentity, Promotion, StagedFile
 from engine.sinks.stamping import stamp, stamped_schema
 
@@ -23,8 +24,22 @@ _ROW_GROUP_ROWS = 1 << 20
 _ROW_GROUP_BYTES = 64 << 20
 _LEDGER = "_ledger"
 QUARANTINE_SCHEMA = pa.schema(
-    [("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string()), ("cut", pa.bool_())]
+    [
+        ("line", pa.int64()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+        ("cut", pa.bool_()),
+        ("code", pa.string()),
+        ("field", pa.string()),
+        ("byte_offset", pa.int64()),
+        ("byte_length", pa.int64()),
+        ("member", pa.string()),
+        ("file", pa.string()),
+        ("plugin", pa.string()),
+    ]
 )
+"""Columns of a topic's quarantine; `field` is the column that did not fit, positions are those in
+the (unpacked) source."""
 
 
 @dataclass
@@ -49,6 +64,9 @@ class Staging:
         self._lake = lake
         self._outputs: dict[str, _Output] = {}
         self.quarantined = 0
+        self.first_reason = ""
+        self.rows: dict[str, int] = {}
+        """Rows taken so far, by topic; those set aside are not among them."""
 
     def write(self, topic: str, batch: pa.RecordBatch) -> None:
         """Take rows of a topic; an empty batch announces the schema.
@@ -59,18 +77,29 @@ class Staging:
         output = self._outputs.get(topic)
         if output is None:
             output = self._outputs[topic] = _Output(self._file(topic), batch.schema)
+        if not topic.endswith(QUARANTINE_SUFFIX):
+            self.rows[topic] = self.rows.get(topic, 0) + batch.num_rows
         output.waiting.append(batch)
         output.waiting_rows += batch.num_rows
         output.waiting_bytes += batch.nbytes
         if output.waiting_rows >= _ROW_GROUP_ROWS or output.waiting_bytes >= _ROW_GROUP_BYTES:
             self._flush(output)
 
-    def set_aside(self, topic: str, records: Sequence[tuple[int | None, str, str, bool]]) -> None:
-        """Take quarantined records (line, reason, raw, cut) into the topic's quarantine."""
-        columns = list(zip(*records, strict=True))
+    def set_aside(self, topic: str, records: Sequence[SetAside]) -> None:
+        """Take records into the topic's quarantine."""
+        self.first_reason = self.first_reason or records[0].reason
+        one = self.identity
+        rows = [
+            (
+                record.line, record.reason, record.raw, record.cut, record.code, record.column,
+                record.offset, record.length, record.member, one.path,
+                f"{one.plugin}@{one.version}",
+            )
+            for record in records
+        ]  # fmt: skip
         arrays = [
             pa.array(column, kind)
-            for column, kind in zip(columns, QUARANTINE_SCHEMA.types, strict=True)
+            for column, kind in zip(zip(*rows, strict=True), QUARANTINE_SCHEMA.types, strict=True)
         ]
         batch = pa.RecordBatch.from_arrays(arrays, schema=QUARANTINE_SCHEMA)
         self.write(topic + QUARANTINE_SUFFIX, batch)

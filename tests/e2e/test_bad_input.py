@@ -91,14 +91,17 @@ def test_records_that_do_not_fit_are_quarantined_and_the_others_kept(
 
 
 @pytest.mark.usefixtures("arrow_environment")
-def test_wrongly_encoded_bytes_fail_the_file_and_name_it(reading: House, data: Path) -> None:
-    job = arrives(reading, data, "latin.csv", b"id,name\n3,caf\xe9\n")
+def test_a_record_of_wrongly_encoded_bytes_is_set_aside_alone(reading: House, data: Path) -> None:
+    job = arrives(reading, data, "latin.csv", b"id,name\n3,caf\xe9\n4,tea\n")
 
-    assert job["state"] == "failed"
-    assert "UTF" in job["error"]["message"] or "utf" in job["error"]["message"]
+    assert (job["state"], job["quarantined"]) == ("done", 1)
     told = reading.call("explain", subject=str(data / "latin.csv"))
-    assert told["verdict"] == "failed"
-    assert reading.rows("SELECT count(*) FROM things") == [[2]]
+    assert told["verdict"] == "partly quarantined"
+    assert reading.rows("SELECT name FROM things WHERE id > 2") == [["tea"]]
+    aside = reading.rows(
+        "SELECT code, line, byte_offset, byte_length, raw FROM things_quarantine WHERE line = 2"
+    )
+    assert aside == [["NOT_TEXT", 2, 8, 7, "3,caf\\xe9"]]
 
 
 @pytest.mark.usefixtures("arrow_environment")

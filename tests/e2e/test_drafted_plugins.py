@@ -74,8 +74,16 @@ def test_a_quarantined_record_says_which_column_did_not_fit(sales: House, data: 
     job = read(sales, data, "sales-2026-02.csv", bad)
 
     assert job["quarantined"] == 1
-    [[reason]] = sales.rows("SELECT reason FROM sales_quarantine")
-    assert reason == "day is not date32[day]; amount is not double"
+    [[reason, code, field, line, offset, length, raw, plugin]] = sales.rows(
+        "SELECT reason, code, field, line, byte_offset, byte_length, raw, plugin"
+        " FROM sales_quarantine"
+    )
+    assert reason == (
+        "day: 'yesterday' is not a date written %Y-%m-%d; amount: 'much' is not a number"
+    )
+    assert (code, field, plugin) == ("TYPE_MISMATCH", "day", "sales@1")
+    content = (data / "sales-2026-02.csv").read_text()
+    assert content[offset : offset + length].rstrip("\n") == raw == content.splitlines()[line - 1]
     assert sales.rows("SELECT customer FROM sales WHERE order_id = 4") == [["Dan"]]
 
 

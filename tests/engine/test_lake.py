@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from casparian_flow.errors import ConfigError, SinkError
+from engine.events import SetAside
 from engine.sinks import lake as lakes
 from engine.sinks.interface import JobIdentity
 from engine.sinks.opening import open_delivery
@@ -117,7 +118,7 @@ def test_a_full_disk_is_named_and_promotes_nothing(tmp_path: Path) -> None:
 
 def test_quarantined_records_lie_beside_the_topic_never_in_it(tmp_path: Path) -> None:
     staging = stage(tmp_path, IDENTITY, [1])
-    staging.set_aside("t", [(3, "bad", "x,y", False)])
+    staging.set_aside("t", [SetAside("x,y", "bad", 3)])
 
     promotion = promote(tmp_path, staging)
 

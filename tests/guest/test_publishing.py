@@ -12,7 +12,8 @@ import pytest
 
 from casparian_flow.errors import GuestKilled, PluginError
 from engine import publisher, sandbox, snapshot
-from engine.bridge import Closed, Input, Opened, Rows, run_batch
+from engine.bridge import Input, run_batch
+from engine.events import Closed, Opened, Rows
 from engine.guests import GuestSettings, WarmParent
 from tests.conftest import Environment, built
 from tests.security.running import Outcome, order_for, run, serves_an_honest_job, start_parent

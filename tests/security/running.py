@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine import sandbox
-from engine.bridge import BatchOrder, Closed, Event, Input, Log, Raised, Rows, SetAside, run_batch
+from engine.bridge import BatchOrder, Input, Log, run_batch
+from engine.events import Closed, Event, Raised, Rows, SetAside
 from engine.guests import GuestSettings, WarmParent
 
 SETTINGS = GuestSettings(memory_bytes=1 << 30, scratch_bytes=16 << 20)

@@ -22,7 +22,8 @@ import pytest
 
 from casparian_flow.errors import GuestKilled, GuestSilent, GuestTimedOut, SandboxError
 from engine import sandbox, snapshot
-from engine.bridge import Input, SetAside, run_batch
+from engine.bridge import Input, run_batch
+from engine.events import SetAside
 from engine.guests import GuestSettings, WarmParent
 from engine.parents import ParentPool
 from engine.sandbox import Level, Wall

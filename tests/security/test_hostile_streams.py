@@ -17,7 +17,7 @@ from casparian_flow import link
 from casparian_flow.errors import CasparianError, GuestHostile, GuestSilent, PluginError
 from casparian_flow.link import Kind
 from engine import intake, sandbox
-from engine.bridge import Closed, Raised, Rows
+from engine.events import Closed, Raised, Rows
 from engine.guests import WarmParent
 from tests.security.running import Outcome, run, serves_an_honest_job, start_parent
 

@@ -94,6 +94,10 @@ class Column(Part):
     examples: list[str] = []
     ambiguity: str | None = None
     null_words: list[str] = []
+    unit: str | None = None
+    meaning: str | None = None
+    optional: bool = False
+    aliases: list[str] = []
 
 
 class Preview(Result):
@@ -108,3 +112,5 @@ class Preview(Result):
     columns: list[Column] = []
     rows: list[list[str | None]] = []
     problems: list[str] = []
+    parts: list[str] = []
+    """Members, sheets or tables, each to be looked at as `file::part`."""

@@ -1,0 +1,104 @@
+"""What readers yield: records of one stretch of a source, as columns of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+
+ROWS_AT_ONCE = 8_192
+
+
+class Place(NamedTuple):
+    """Where a record stands in its source, and its bytes as text."""
+
+    line: int | None
+    """Counted from 1."""
+    offset: int | None
+    """First byte, counted from 0, in the unpacked source; None where bytes are not kept apart."""
+    length: int | None
+    """In bytes, its line end included."""
+    raw: str
+
+
+class Fault(NamedTuple):
+    """A record that is no row, and why."""
+
+    place: Place
+    code: str
+    """Stable and short: FIELD_COUNT, NOT_TEXT, NOT_JSON, NO_MATCH, UNKNOWN_FIELD ..."""
+    reason: str
+    column: str | None = None
+
+
+class Record(NamedTuple):
+    """One record on its own, where a reader takes its source apart piece by piece."""
+
+    place: Place
+    values: Mapping[str, str | None]
+
+
+def _nowhere(_row: int) -> Place:
+    return Place(None, None, None, "")
+
+
+@dataclass(slots=True)
+class Block:
+    """Some records: rows of text, records that are no rows, and what is passed over."""
+
+    columns: dict[str, pa.Array]
+    """Source name → strings; the same length each."""
+    lines: pa.Array
+    """int64: the line each row begins on; null where the source has no lines."""
+    place: Callable[[int], Place] = _nowhere
+    """Where row n of the block stands; called for rows that are set aside."""
+    faults: list[Fault] = field(default_factory=list[Fault])
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    """Records that are passed over by rule: reason → how many."""
+    has_all: bool = True
+    """Whether `columns` are all that the source's records have (a table's header), so that others
+    are missing; else a column that no record here filled is merely empty."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return len(self.lines)
+
+
+def empty(names: Sequence[str]) -> Block:
+    """A block of no rows, which says what the columns are."""
+    return Block({name: pa.array([], pa.string()) for name in names}, pa.array([], pa.int64()))
+
+
+def from_records(
+    stream: Iterable[Record | Fault], *, at_once: int = ROWS_AT_ONCE, has_all: bool = False
+) -> Iterator[Block]:
+    """Put single records together, as columns of every name that occurs.
+
+    `has_all`: each record has all of its source's columns, as in a table; see `Block`.
+    """
+    records: list[Record] = []
+    faults: list[Fault] = []
+    for one in stream:
+        if isinstance(one, Fault):
+            faults.append(one)
+        else:
+            records.append(one)
+        if len(records) + len(faults) >= at_once:
+            yield _block(records, faults, has_all=has_all)
+            records, faults = [], []
+    if records or faults:
+        yield _block(records, faults, has_all=has_all)
+
+
+def _block(records: Sequence[Record], faults: list[Fault], *, has_all: bool) -> Block:
+    names = dict.fromkeys(name for record in records for name in record.values)
+    columns = {
+        name: pa.array([record.values.get(name) for record in records], pa.string())
+        for name in names
+    }
+    lines = pa.array([record.place.line for record in records], pa.int64())
+    has_all = has_all and bool(records)
+    return Block(columns, lines, lambda row: records[row].place, faults, has_all=has_all)

@@ -1,0 +1,209 @@
+"""Give text its types; records with a value that does not fit are set aside, never dropped.
+
+A plugin says what its columns are as a table of plain values:
+
+COLUMNS = {
+    "order_id": ("integer",),
+    "day": ("date", "%d/%m/%Y"),
+    "amount": ("number", "decimal comma", "EUR"),
+}
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported; a checker does not see them.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from casparian_flow.errors import PluginError
+from casparian_flow.reading.blocks import Block, Fault
+from casparian_flow.reading.kinds import KINDS, convert
+
+Spec = Sequence[str | None]
+"""Kind, how it is written, unit; see `kinds`."""
+
+
+class Plugin(Protocol):
+    """What is used of a `BasePlugin`."""
+
+    def quarantine(
+        self, record: object, reason: str, line: int | None = None, **position: object
+    ) -> None:
+        """Set one record aside."""
+        ...
+
+    def account(self, *, read: int, skipped: Mapping[str, int]) -> None:
+        """Say how many records were read and passed over."""
+        ...
+
+
+def typed(  # noqa: PLR0913 - each is a property of the files, named where it is drafted
+    blocks: Iterable[Block],
+    columns: Mapping[str, Spec],
+    plugin: Plugin,
+    *,
+    missing: Sequence[str] = ("",),
+    optional: Sequence[str] = (),
+    renamed: Mapping[str, str] | None = None,
+    other: str | None = None,
+    member: str | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of blocks in `columns` and their types, with `_line` last.
+
+    Args:
+        blocks: What a reader yields.
+        columns: Column → kind and how it is written.
+        plugin: Takes the records that do not fit, with reason and place.
+        missing: Spellings of a missing value.
+        optional: Columns that a source may lack; their values are then null.
+        renamed: A source's name → the column it is read into.
+        other: A column for fields that none takes, as JSON; without it, a record that has such a
+            field is set aside.
+        member: The archive member that is read: adds a column `_member`.
+
+    Raises:
+        PluginError: a source lacks a column that is not optional, or has one that is not named.
+    """
+    words = pa.array(list(missing), pa.string())
+    for block in blocks:
+        texts, unknown = _named(block, columns, optional, renamed or {}, other)
+        values: dict[str, pa.Array] = {}
+        wrong: dict[str, pa.Array] = {}
+        for name, spec in columns.items():
+            text = texts[name]
+            text = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(text), words), None, text)
+            values[name] = value = convert(text, spec)
+            if value.null_count != text.null_count:
+                wrong[name] = pc.and_(pc.is_null(value), pc.is_valid(text))
+        if other is None and unknown:
+            wrong |= {name: pc.is_valid(block.columns[name]) for name in unknown}
+        elif other is not None:
+            values[other] = _as_json(block, unknown)
+        for fault in block.faults:
+            _set_aside(plugin, fault, member)
+        read = block.rows + len(block.faults) + sum(block.skipped.values())
+        plugin.account(read=read, skipped=block.skipped)
+        batch = _batch(block, values, member)
+        bad = _any(wrong.values())
+        if bad is not None:
+            _set_misfits_aside(plugin, block, _Misfits(texts, wrong, columns), bad, member)
+            batch = batch.filter(pc.invert(bad))
+        yield batch
+
+
+def _named(
+    block: Block,
+    columns: Mapping[str, Spec],
+    optional: Sequence[str],
+    renamed: Mapping[str, str],
+    other: str | None,
+) -> tuple[dict[str, pa.Array], list[str]]:
+    """The block's text by column, and the names that no column takes."""
+    found: dict[str, pa.Array] = {}
+    unknown: list[str] = []
+    for source, text in block.columns.items():
+        name = renamed.get(source, source)
+        if name in columns and name not in found:
+            found[name] = text
+        else:
+            unknown.append(source)
+    lacking = [name for name in columns if name not in found]
+    if block.has_all:
+        needed = sorted(set(lacking) - set(optional))
+        if needed or (unknown and other is None):
+            raise _other_header(list(block.columns), columns, unknown, needed)
+    for name in lacking:
+        found[name] = pa.nulls(block.rows, pa.string())
+    return found, unknown
+
+
+def _as_json(block: Block, names: Sequence[str]) -> pa.Array:
+    """What fields of each row no column took, as JSON; null where there are none."""
+    if not names:
+        return pa.nulls(block.rows, pa.string())
+    rows = zip(*(block.columns[name].to_pylist() for name in names), strict=True)
+    texts: list[str | None] = []
+    for row in rows:
+        filled = {name: cell for name, cell in zip(names, row, strict=True) if cell is not None}
+        texts.append(json.dumps(filled, ensure_ascii=False) if filled else None)
+    return pa.array(texts, pa.string())
+
+
+def _other_header(
+    names: list[str], columns: Mapping[str, Spec], unknown: Sequence[str], lacking: Sequence[str]
+) -> PluginError:
+    changes = [f"new: {name!r}" for name in unknown] + [f"missing: {n!r}" for n in lacking]
+    error = PluginError(
+        f"the header names {names}, this plugin reads {list(columns)} ({', '.join(changes[:20])})",
+        hint="If the file is right, draft again from files of both kinds: their columns are then"
+        " optional or renamed.",
+    )
+    error.code = "HEADER_DRIFTED"
+    return error
+
+
+def _any(masks: Iterable[pa.Array]) -> pa.Array | None:
+    whole: pa.Array | None = None
+    for mask in masks:
+        whole = mask if whole is None else pc.or_(whole, mask)
+    return whole
+
+
+def _set_aside(plugin: Plugin, fault: Fault, member: str | None) -> None:
+    place = fault.place
+    plugin.quarantine(
+        place.raw, fault.reason, place.line,
+        code=fault.code, column=fault.column, offset=place.offset, length=place.length,
+        member=member,
+    )  # fmt: skip
+
+
+class _Misfits(NamedTuple):
+    """Why rows of a block do not fit."""
+
+    texts: Mapping[str, pa.Array]
+    wrong: Mapping[str, pa.Array]
+    """Column, or a field that no column takes → which rows it makes misfits."""
+    columns: Mapping[str, Spec]
+
+    def told(self, name: str, row: int) -> str:
+        """What is wrong with one value, for a person."""
+        if name not in self.columns:
+            return f"unknown field {name}"
+        text = str(self.texts[name][row].as_py())[:80]
+        return f"{name}: {text!r} is not {described(self.columns[name])}"
+
+
+def _set_misfits_aside(
+    plugin: Plugin, block: Block, misfits: _Misfits, bad: pa.Array, member: str | None
+) -> None:
+    by_row: dict[int, list[str]] = {row: [] for row in pc.indices_nonzero(bad).to_pylist()}
+    for name, mask in misfits.wrong.items():
+        for row in pc.indices_nonzero(mask).to_pylist():
+            by_row[row].append(name)
+    for row, names in by_row.items():
+        code = "TYPE_MISMATCH" if names[0] in misfits.columns else "UNKNOWN_FIELD"
+        reason = "; ".join(misfits.told(name, row) for name in names)
+        _set_aside(plugin, Fault(block.place(row), code, reason, names[0]), member)
+
+
+def described(spec: Spec) -> str:
+    """A column's kind in words: `a date written %d/%m/%Y`."""
+    kind, form, unit = (*spec, None, None)[:3]
+    words = KINDS[str(kind)]
+    words += f" written {form}" if form else ""
+    return words + (f" in {unit}" if unit else "")
+
+
+def _batch(block: Block, values: dict[str, pa.Array], member: str | None) -> pa.RecordBatch:
+    names, arrays = list(values), list(values.values())
+    if member is not None:
+        names.append("_member")
+        arrays.append(pa.repeat(pa.scalar(member, pa.string()), block.rows))
+    return pa.RecordBatch.from_arrays([*arrays, block.lines], names=[*names, "_line"])

@@ -1,0 +1,70 @@
+"""Read lines whose fields stand at fixed places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from casparian_flow.reading.blocks import Block, Fault, Record, from_records
+from casparian_flow.reading.lines import lines
+from casparian_flow.reading.sources import Source
+
+
+def read(
+    source: Source,
+    *,
+    fields: Sequence[tuple[str, int, int | None]],
+    encoding: str = "utf-8",
+    skip: int = 0,
+    footer: str = "",
+) -> Iterator[Block]:
+    """Yield one row a line.
+
+    Args:
+        source: What to read.
+        fields: Name, first character counted from 0, and where it ends; the last may be open.
+        encoding: The source's encoding.
+        skip: Lines above the first record.
+        footer: A pattern of lines that are no records.
+    """
+    return from_records(_records(source, fields, encoding, skip, footer), has_all=True)
+
+
+def _records(
+    source: Source,
+    fields: Sequence[tuple[str, int, int | None]],
+    encoding: str,
+    skip: int,
+    footer: str,
+) -> Iterator[Record | Fault]:
+    edges = [start for _, start, _ in fields if start]
+    last = re.compile(footer) if footer else None
+    for line in lines(source, encoding):
+        if isinstance(line, Fault):
+            yield line
+            continue
+        if line.number <= skip or not line.text.strip() or _is_rule(line.text):
+            continue
+        if last is not None and last.search(line.text):
+            continue
+        crossed = [
+            edge for edge in edges
+            if edge < len(line.text) and not line.text[edge - 1].isspace()
+            and not line.text[edge].isspace() and _is_apart(fields, edge)
+        ]  # fmt: skip
+        if crossed:
+            reason = f"text runs across character {crossed[0]}, where a field begins"
+            yield Fault(line.place(), "FIELD_COUNT", reason)
+            continue
+        values = {name: line.text[start:end].strip() for name, start, end in fields}
+        yield Record(line.place(), values)
+
+
+def _is_apart(fields: Sequence[tuple[str, int, int | None]], edge: int) -> bool:
+    """Whether a field ends before `edge`, so that a blank belongs between."""
+    return all(end is None or end < edge for _, start, end in fields if start < edge)
+
+
+def _is_rule(text: str) -> bool:
+    """Whether a line only underlines others."""
+    return len(set(text.replace(" ", "").strip())) == 1 and text.strip()[0] in "-=_+"

@@ -1,0 +1,267 @@
+"""Read JSON: one object a line, one after the other, or records inside a document."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
+
+from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.lines import lines
+from casparian_flow.reading.sources import Source
+
+_PIECE = 1 << 20
+_MOST_VALUE = 64 << 20
+_BLANKS = re.compile(r"[ \t\r\n]*")
+
+
+class _Number(str):
+    """A number as it is written, so that none is rounded on its way to its column."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_Number, parse_float=_Number, parse_constant=_Number, strict=False
+)
+
+
+def by_line(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
+    """Yield one row a line that holds a JSON object."""
+    return from_records(_by_line(source, encoding))
+
+
+def _by_line(source: Source, encoding: str) -> Iterator[Record | Fault]:
+    for line in lines(source, encoding):
+        if isinstance(line, Fault):
+            yield line
+            continue
+        if not line.text.strip():
+            continue
+        try:
+            value: object = _DECODER.decode(line.text)
+        except (ValueError, RecursionError) as error:
+            yield Fault(line.place(), "NOT_JSON", f"not JSON: {error}")
+            continue
+        yield _record(line.place(), value, ())
+
+
+def document(
+    source: Source,
+    *,
+    at: Sequence[str] = (),
+    names: Sequence[str] = (),
+    header: bool = False,
+    keyed: bool = False,
+    encoding: str = "utf-8",
+) -> Iterator[Block]:
+    """Yield one row a record of a document, or of several one after the other, as they come.
+
+    Args:
+        source: What to read.
+        at: Keys on the way to the array of records, or to the object that holds them by name;
+            empty where the document itself is the array, or a record.
+        names: Columns of records that are arrays.
+        header: Whether the first such array names the columns.
+        keyed: Whether the records are the values of one object; its keys are the column `key`.
+        encoding: The source's encoding.
+    """
+    form = _Form(tuple(names), header=header, keyed=keyed)
+    return from_records(_documents(_Text(source, encoding), tuple(at), form))
+
+
+class _Form(NamedTuple):
+    """How records are written."""
+
+    names: tuple[str, ...]
+    header: bool
+    keyed: bool
+
+
+def _documents(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
+    try:
+        while text.peek():
+            yield from _records(text, at, form)
+    except _Broken as error:
+        yield Fault(text.place(text.rest(200)), "NOT_JSON", f"not JSON from here on: {error}")
+
+
+def _records(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
+    """The records at the end of a way of keys; what lies beside the way is passed over."""
+    if at and text.peek() == "{":
+        for key in text.entries():
+            if key == at[0]:
+                yield from _records(text, at[1:], form)
+            else:
+                text.value()
+        return
+    if form.keyed and text.peek() == "{":
+        for key in text.entries():
+            place, value = text.value()
+            record = _record(place, value, form.names)
+            if isinstance(record, Record):
+                record = record._replace(values={"key": key, **record.values})
+            yield record
+        return
+    names = form.names
+    if text.peek() == "[":
+        is_first = form.header
+        for _ in text.items():
+            place, value = text.value()
+            if is_first and isinstance(value, list):
+                names = tuple(str(name) for name in cast("list[object]", value))
+            else:
+                yield _record(place, value, names)
+            is_first = False
+        return
+    place, value = text.value()
+    yield _record(place, value, names)
+
+
+def _record(place: Place, value: object, names: Sequence[str]) -> Record | Fault:
+    if isinstance(value, dict):
+        pairs = cast("dict[str, object]", value)
+        return Record(place, {str(name) or "column": as_text(item) for name, item in pairs.items()})
+    if isinstance(value, list) and names:
+        items = cast("list[object]", value)
+        if len(items) != len(names):
+            reason = f"{len(items)} values instead of {len(names)}"
+            return Fault(place, "FIELD_COUNT", reason)
+        return Record(place, {name: as_text(item) for name, item in zip(names, items, strict=True)})
+    if not isinstance(value, dict | list):
+        return Record(place, {"value": as_text(value)})
+    return Fault(place, "NOT_AN_OBJECT", "not a JSON object")
+
+
+def as_text(value: object) -> str | None:
+    """A value as its column's text: what is nested as JSON, a number as it was written."""
+    match value:
+        case None:
+            return None
+        case True:
+            return "true"
+        case False:
+            return "false"
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case _:
+            return _written(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _written(value: object) -> str:
+    """A nested value as JSON, with its numbers as they were."""
+    match value:
+        case _Number():
+            return str(value)
+        case dict():
+            pairs = cast("dict[str, object]", value).items()
+            return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in pairs) + "}"
+        case list():
+            return "[" + ", ".join(_written(item) for item in cast("list[object]", value)) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+class _Broken(ValueError):
+    """The text is not JSON from here on."""
+
+
+class _Text:
+    """A document that is taken apart while it is read; holds one value at a time."""
+
+    def __init__(self, source: Source, encoding: str) -> None:
+        self._stream = source.stream
+        self._decode = codecs.getincrementaldecoder(encoding)("backslashreplace")
+        self._encoding = encoding
+        self._kept, self._at = "", 0
+        self._is_last = False
+        self._line, self._offset = 1, 0
+
+    def rest(self, count: int) -> str:
+        """Some of what follows."""
+        return self._kept[self._at : self._at + count]
+
+    def place(self, raw: str) -> Place:
+        """Where the reading stands."""
+        return Place(self._line, self._offset, len(raw.encode(self._encoding, "replace")), raw)
+
+    def peek(self) -> str:
+        """The next character that is no blank; nothing at the end."""
+        while True:
+            blanks = _BLANKS.match(self._kept, self._at)
+            self._pass(blanks.end() if blanks else self._at)
+            if self._at < len(self._kept) or not self._more():
+                break
+        if self._kept[self._at : self._at + 1] == "\ufeff":
+            self._pass(self._at + 1)
+            return self.peek()
+        return self._kept[self._at : self._at + 1]
+
+    def value(self) -> tuple[Place, object]:
+        """The next value, and where it stands."""
+        self.peek()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._kept, self._at)
+                if end < len(self._kept) or self._is_last or self._kept[end - 1] in '}]"':
+                    break
+            except RecursionError as error:
+                raise _Broken("nested too deeply") from error
+            except ValueError as error:
+                if self._is_last or len(self._kept) - self._at > _MOST_VALUE:
+                    raise _Broken(str(error)) from error
+            self._more(len(self._kept) - self._at)
+        place = self.place(self._kept[self._at : end])
+        self._pass(end)
+        return place, value
+
+    def entries(self) -> Iterator[str]:
+        """The keys of the object that begins here; the caller takes each value."""
+        self._take("{")
+        if self.peek() == "}":
+            self._take("}")
+            return
+        while True:
+            _, key = self.value()
+            self._take(":")
+            yield str(key)
+            if self._take(",}") == "}":
+                return
+
+    def items(self) -> Iterator[None]:
+        """Once for each item of the array that begins here; the caller takes each value."""
+        self._take("[")
+        if self.peek() == "]":
+            self._take("]")
+            return
+        while True:
+            yield None
+            if self._take(",]") == "]":
+                return
+
+    def _take(self, expected: str) -> str:
+        found = self.peek()
+        if not found or found not in expected:
+            raise _Broken(f"{found!r} where {' or '.join(expected)} belongs")
+        self._pass(self._at + 1)
+        return found
+
+    def _pass(self, end: int) -> None:
+        passed = self._kept[self._at : end]
+        self._line += passed.count("\n")
+        self._offset += (
+            len(passed) if passed.isascii() else len(passed.encode(self._encoding, "replace"))
+        )
+        self._at = end
+
+    def _more(self, least: int = 0) -> bool:
+        """Read on; as much as is kept at least, or a long value is parsed over and over."""
+        if self._is_last:
+            return False
+        piece = self._stream.read(max(_PIECE, least))
+        self._is_last = not piece
+        self._kept = self._kept[self._at :] + self._decode.decode(piece, final=not piece)
+        self._at = 0
+        return not self._is_last

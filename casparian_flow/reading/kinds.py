@@ -1,0 +1,179 @@
+"""The kinds of columns, and how text becomes a value of each."""
+
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported; a checker does not see them.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from casparian_flow.reading import moments
+
+KINDS = {
+    "text": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "truth": "a truth value",
+    "date": "a date",
+    "time": "a point in time",
+    "json": "JSON",
+}
+TYPES = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "truth": pa.bool_(),
+    "date": pa.date32(),
+    "time": pa.timestamp("us"),
+    "json": pa.string(),
+}
+_BLANKS, _BLANK = " \u00a0\u202f\u2009", r"[ \x{a0}\x{202f}\x{2009}]"
+NUMBER_FORMS = {
+    # how it is written: (marks between thousands, decimal mark, pattern)
+    "point": ("", ".", r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?"),
+    "decimal comma": (
+        ".",
+        ",",
+        r"[+-]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]*)?([eE][+-]?[0-9]{1,3})?",
+    ),
+    "thousands comma": (",", ".", r"[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)([.][0-9]*)?"),
+    "thousands point": (".", ",", r"[+-]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)"),
+    "thousands space": (
+        _BLANKS,
+        ".",
+        rf"[+-]?([0-9]{{1,3}}({_BLANK}[0-9]{{3}})+|[0-9]+)([.][0-9]+)?",
+    ),
+    "thousands space, decimal comma": (
+        _BLANKS,
+        ",",
+        rf"[+-]?([0-9]{{1,3}}({_BLANK}[0-9]{{3}})+|[0-9]+)(,[0-9]+)?",
+    ),
+    "thousands apostrophe": (
+        "'\u2019",
+        ".",
+        r"[+-]?([0-9]{1,3}(['\x{2019}][0-9]{3})+|[0-9]+)([.][0-9]+)?",
+    ),
+    "Indian grouping": (
+        ",",
+        ".",
+        r"[+-]?([0-9]{1,2}(,[0-9]{2})*,[0-9]{3}|[0-9]{1,3})([.][0-9]+)?",
+    ),
+}
+"""How numbers are written; patterns are RE2's."""
+_EPOCHS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,6}0{0,3})?)?"
+_ISO_NS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1,9}"
+_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+
+
+def convert(text: pa.Array, spec: Sequence[str | None]) -> pa.Array:
+    """Values of a kind; null where a text is none.
+
+    In: strings. Out: the kind's Arrow type (`timestamp[us, UTC]` for times that name a zone).
+    Where the form is None (and not left out) it is not decided yet: the column stays text.
+    """
+    kind, form, unit = (*spec, None, None)[:3]
+    if kind in ("text", "json") or (form is None and (len(spec) > 1 or kind in ("date", "time"))):
+        return text
+    trimmed = pc.utf8_trim_whitespace(text)
+    if unit:
+        trimmed = _without_unit(trimmed, unit)
+    return _CONVERTERS[str(kind)](trimmed, form or "")
+
+
+def _without_unit(text: pa.Array, unit: str) -> pa.Array:
+    """Numbers with their unit before or behind them; null where it is missing."""
+    has = pc.or_(pc.starts_with(text, unit), pc.ends_with(text, unit))
+    signed = pc.match_substring_regex(text, f"^[(+-] ?{_escaped(unit)}")
+    bare = pc.replace_substring(pc.if_else(pc.or_(has, signed), text, None), unit, "")
+    return pc.utf8_trim_whitespace(bare)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{one}" if not one.isalnum() and one.isascii() else one for one in text)
+
+
+def _matching(text: pa.Array, pattern: str) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(text, f"^(?:{pattern})$"), text, None)
+
+
+def _integer(text: pa.Array, form: str) -> pa.Array:
+    if form and form != "point":
+        return _whole(_number_text(text, form))
+    return _whole(text)
+
+
+def _whole(text: pa.Array) -> pa.Array:
+    plain = pc.replace_substring_regex(_matching(text, "[+-]?[0-9]{1,18}"), "^[+]", "")
+    return plain.cast(pa.int64())
+
+
+def _number(text: pa.Array, form: str) -> pa.Array:
+    plain = _number_text(text, form or "point")
+    value = pc.replace_substring_regex(plain, "^[+]", "").cast(pa.float64())
+    return pc.if_else(pc.is_finite(value), value, None)
+
+
+def _number_text(text: pa.Array, form: str) -> pa.Array:
+    """Numbers written the way every machine reads them; null where one is not in this form."""
+    marks, decimal, pattern = NUMBER_FORMS[form]
+    text = pc.replace_substring_regex(text, "^[(](.*)[)]$", r"-\1")  # (12) is -12 in accounts
+    text = pc.replace_substring_regex(text, "^([0-9].*)-$", r"-\1")
+    text = pc.replace_substring_regex(text, "^[\u2212\u2013]", "-")
+    text = pc.replace_substring_regex(text, "^([+-]) +", r"\1")
+    plain = _matching(text, pattern)
+    for mark in marks:
+        plain = pc.replace_substring(plain, mark, "")
+    return pc.replace_substring(plain, decimal, ".") if decimal != "." else plain
+
+
+def _truth(text: pa.Array, form: str) -> pa.Array:
+    yes, _, no = form.partition("/")
+    is_yes, is_no = pc.equal(text, yes), pc.equal(text, no)
+    return pc.equal(pc.if_else(pc.or_(is_yes, is_no), text, None), yes)
+
+
+def _date(text: pa.Array, form: str) -> pa.Array:
+    return moments.parse(text, form).cast(pa.date32())
+
+
+def _time(text: pa.Array, form: str) -> pa.Array:
+    if form in _EPOCHS:
+        return _epoch(text, form)
+    if form.startswith("iso"):
+        return _iso_time(text, is_zoned="zoned" in form, unit="ns" if "ns" in form else "us")
+    return moments.parse(text, form)
+
+
+def _iso_time(text: pa.Array, *, is_zoned: bool, unit: str) -> pa.Array:
+    shape = _ISO_NS if unit == "ns" else _ISO
+    good = pc.match_substring_regex(text, f"{shape}{_ZONE if is_zoned else ''}$")
+    iso = pc.replace_substring(pc.if_else(good, text, None), ",", ".")
+    if unit == "us":
+        iso = pc.replace_substring_regex(iso, r"([.][0-9]{6})0+", r"\1")
+    exists = pc.is_valid(moments.parse(pc.utf8_slice_codeunits(iso, 0, 10), "%Y-%m-%d"))
+    clock = pc.match_substring_regex(iso, "[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
+    iso = pc.if_else(pc.and_(exists, pc.fill_null(clock, False)), iso, None)
+    if is_zoned:  # Arrow wants seconds before a zone
+        iso = pc.replace_substring_regex(iso, "([T ][0-9]{2}:[0-9]{2})(Z|[+-])", r"\1:00\2")
+    return iso.cast(pa.timestamp(unit, tz="UTC" if is_zoned else None))
+
+
+def _epoch(text: pa.Array, form: str) -> pa.Array:
+    """Seconds or parts of them since 1970, in UTC."""
+    count = _whole(text)
+    inside = pc.less_equal(pc.abs(count), (1 << 62) // _EPOCHS[form])
+    micro = pc.multiply(pc.if_else(inside, count, None), _EPOCHS[form])
+    return micro.cast(pa.timestamp("us", tz="UTC"))
+
+
+_CONVERTERS: dict[str, Callable[[pa.Array, str], pa.Array]] = {
+    "integer": _integer,
+    "number": _number,
+    "truth": _truth,
+    "date": _date,
+    "time": _time,
+}

@@ -1,0 +1,137 @@
+"""Open a file as the sources in it: itself, what is packed in it, or the members of an archive."""
+
+from __future__ import annotations
+
+import bz2
+import fnmatch
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_PACKERS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "zstd"}
+_TAR_MARK, _TAR_MARK_AT = b"ustar", 257
+_PEEK = 512
+_BUFFER = 1 << 17
+_MOST_NESTING = 4
+_DOCUMENTS = ("[Content_Types].xml", "mimetype", "META-INF/manifest.xml")
+"""Members of zips that are one document: workbooks and the like are not taken apart here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Bytes to read, unpacked."""
+
+    stream: BinaryIO
+    member: str | None = None
+    """The way to it inside an archive: `2026/sales.csv`, `inner.zip::sales.csv`."""
+    packing: tuple[str, ...] = ()
+    """What it is packed in, the outermost first: `gzip`, `zip`, `tar` ..."""
+
+
+def sources(path: str, members: Sequence[str] = ("*",)) -> Iterator[Source]:
+    """Yield what a file holds, one after the other; each is closed when the next is asked for.
+
+    A plain or packed file is one source, an archive one per member whose name matches one of the
+    globs `members`. Layers are found by the bytes, not by names.
+
+    Raises:
+        OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError: it is damaged.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - a guest's path, opened as plugins do
+        yield from unpack(cast("BinaryIO", file), members)
+
+
+def unpack(file: BinaryIO, members: Sequence[str] = ("*",)) -> Iterator[Source]:
+    """Yield what an open file holds; see `sources`."""
+    for source in _within(file, None, (), 0):
+        name = source.member
+        if name is None or any(fnmatch.fnmatchcase(name, glob) for glob in members):
+            yield source
+
+
+def packing_of(head: bytes) -> str | None:
+    """What the first bytes of a source say that it is packed in."""
+    packer = next((name for mark, name in _PACKERS.items() if head.startswith(mark)), None)
+    if packer is not None:
+        return packer
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    if head[_TAR_MARK_AT : _TAR_MARK_AT + len(_TAR_MARK)] == _TAR_MARK:
+        return "tar"
+    return None
+
+
+def unpacked(stream: BinaryIO, packer: str) -> BinaryIO:
+    """The stream without one layer of compression."""
+    match packer:
+        case "gzip":
+            return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+        case "bzip2":
+            return cast("BinaryIO", bz2.BZ2File(stream))
+        case "xz":
+            return cast("BinaryIO", lzma.LZMAFile(stream))
+        case _:
+            return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(stream), "zstd"))
+
+
+def _within(
+    raw: BinaryIO, member: str | None, packing: tuple[str, ...], depth: int
+) -> Iterator[Source]:
+    stream = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER)
+    packer = packing_of(stream.peek(_PEEK)) if depth < _MOST_NESTING else None
+    with ExitStack() as stack:
+        stack.enter_context(stream)
+        if packer is None:
+            yield Source(cast("BinaryIO", stream), member, packing)
+        elif packer == "zip":
+            yield from _zipped(seekable(stream, packing), member, packing, depth)
+        elif packer == "tar":
+            archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
+            for entry in archive:
+                inner = archive.extractfile(entry) if entry.isfile() else None
+                if inner is not None:
+                    way = _way(member, entry.name)
+                    yield from _within(cast("BinaryIO", inner), way, (*packing, "tar"), depth + 1)
+        else:
+            inner = stack.enter_context(unpacked(cast("BinaryIO", stream), packer))
+            yield from _within(inner, member, (*packing, packer), depth + 1)
+
+
+def _zipped(
+    file: BinaryIO, member: str | None, packing: tuple[str, ...], depth: int
+) -> Iterator[Source]:
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        if any(entry.filename in _DOCUMENTS for entry in entries):
+            file.seek(0)
+            yield Source(file, member, packing)
+            return
+        for entry in entries:
+            if not entry.is_dir():
+                with archive.open(entry) as inner:
+                    way = _way(member, entry.filename)
+                    yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), depth + 1)
+
+
+def _way(member: str | None, name: str) -> str:
+    return name if member is None else f"{member}::{name}"
+
+
+def seekable(stream: BinaryIO | io.BufferedReader, packing: Sequence[str]) -> BinaryIO:
+    """The whole source as a file that can be read from anywhere; unpacked into memory if it must.
+
+    Formats with an index at their end (zip, Parquet, workbooks) need it.
+    """
+    if not packing and stream.seekable():
+        stream.seek(0)
+        return cast("BinaryIO", stream)
+    return io.BytesIO(stream.read())

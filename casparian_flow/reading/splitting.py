@@ -1,0 +1,176 @@
+"""Split delimited text into records, one by one, each with its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from casparian_flow.reading.blocks import Fault, Place
+
+MOST_RECORD_BYTES = 16 << 20
+_SWALLOWED_SHARE = 0.8
+WHITESPACE = "whitespace"
+"""The delimiter that stands for any run of blanks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How delimited text is written; see `delimited.read`."""
+
+    encoding: str
+    delimiter: str
+    quote: str
+    escape: str
+    comment: str
+    padded: bool
+    footer: re.Pattern[str] | None
+    has_offsets: bool = True
+    """Whether bytes are read as they lie in the source, so that places can be counted in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record; blank and commented lines have no cells."""
+
+    place: Place
+    cells: list[str]
+
+
+def split(
+    data: bytes, dialect: Dialect, *, line: int, offset: int, is_last: bool, width: int = 0
+) -> Iterator[tuple[Row | Fault, int]]:
+    """Yield each record with its size in bytes.
+
+    Args:
+        data: Whole lines; their last record may go on behind them, unless `is_last`.
+        dialect: How they are written.
+        line: The number of the first line.
+        offset: Where it begins in the source.
+        is_last: Whether the source ends with them.
+        width: How many cells a record has, if that is known: then a quote that swallows lines
+            which are records by themselves is a fault, and costs one line.
+    """
+    csv.field_size_limit(MOST_RECORD_BYTES)
+    lines = io.BytesIO(data).readlines()
+    start = 0
+    while start < len(lines):
+        for row, count in _parse(lines, start, dialect, is_last=is_last, width=width):
+            raw = b"".join(lines[start : start + count])
+            place = place_of(raw, dialect, line + start, offset)
+            if isinstance(row, str):
+                yield Fault(place, "BAD_QUOTES", row), len(raw)
+            elif any(_is_undecoded(cell) for cell in row):
+                yield Fault(place, "NOT_TEXT", f"bytes that are not {dialect.encoding}"), len(raw)
+            else:
+                yield Row(place, row), len(raw)
+            start += count
+            offset += len(raw)
+
+
+def place_of(raw: bytes, dialect: Dialect, line: int, offset: int) -> Place:
+    """Where a record stands."""
+    text = raw.decode(dialect.encoding, "backslashreplace").rstrip("\r\n")
+    if not dialect.has_offsets:
+        return Place(line, None, None, text)
+    return Place(line, offset, len(raw), text)
+
+
+def _parse(
+    lines: list[bytes], start: int, dialect: Dialect, *, is_last: bool, width: int
+) -> Iterator[tuple[list[str] | str, int]]:
+    """Rows, or why a line is none, and how many lines each took; ends early after a fault."""
+    feed = _Feed(lines, start, dialect)
+    if len(dialect.delimiter) > 1:
+        between = None if dialect.delimiter == WHITESPACE else dialect.delimiter
+        for text in feed:
+            feed.is_start = True
+            yield (text.rstrip("\r\n").split(between) if text.strip() else []), 1
+        return
+    reader = csv.reader(
+        feed,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        escapechar=dialect.escape or None,
+        doublequote=True,
+        skipinitialspace=dialect.padded,
+    )
+    before = 0
+    while True:
+        feed.is_start = True
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            yield f"not in the dialect of the file: {error}", 1
+            return
+        if row is None:
+            return
+        count, before = feed.used - before, feed.used
+        if is_last and feed.is_at_end and _is_open(row, lines[-1], dialect):
+            yield "a quote that never closes", 1
+            return
+        if count > 1 and width > 1 and _swallows(lines[start : start + count], dialect, width):
+            yield f"a quote that only closes {count - 1} lines further, over whole records", 1
+            return
+        yield row, count
+        start += count
+
+
+def _swallows(lines: list[bytes], dialect: Dialect, width: int) -> bool:
+    """Whether the lines of a record are nearly all records themselves, if quotes mean nothing."""
+    mark = dialect.delimiter.encode(dialect.encoding)
+    whole = [line.count(mark) == width - 1 for line in lines]
+    return whole[0] and sum(whole) >= _SWALLOWED_SHARE * len(whole)
+
+
+def _is_open(row: list[str], last: bytes, dialect: Dialect) -> bool:
+    """Whether the source's last record only ends with it because a quote never closes."""
+    quote = dialect.quote
+    if not quote or not row:
+        return False
+    text = last.decode(dialect.encoding, "replace").rstrip("\r\n")
+    return row[-1].endswith("\n") or (
+        text.count(quote) % 2 == 1 and not text.endswith(quote) and "\n" in row[-1]
+    )
+
+
+class _Feed:
+    """Lines for `csv.reader`, without comments, counting those it took."""
+
+    def __init__(self, lines: list[bytes], start: int, dialect: Dialect) -> None:
+        self._lines = lines
+        self._next = self._start = start
+        self._dialect = dialect
+        self.is_start = True
+
+    @property
+    def used(self) -> int:
+        """Lines given out so far."""
+        return self._next - self._start
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all lines were given out."""
+        return self._next >= len(self._lines)
+
+    def __iter__(self) -> _Feed:
+        """Itself."""
+        return self
+
+    def __next__(self) -> str:
+        """The next line; a comment, where a record begins, is an empty one."""
+        if self.is_at_end:
+            raise StopIteration
+        text = self._lines[self._next].decode(self._dialect.encoding, "surrogateescape")
+        self._next += 1
+        if self.is_start and self._dialect.comment and text.startswith(self._dialect.comment):
+            return "\n"
+        self.is_start = False
+        return text
+
+
+def _is_undecoded(cell: str) -> bool:
+    return not cell.isascii() and any("\udc80" <= one <= "\udcff" for one in cell)

@@ -1,0 +1,218 @@
+"""Read fields under each other: mail, package metadata, vCard, iCalendar, OFX."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.lines import Line, lines
+from casparian_flow.reading.sources import Source
+
+_FIELD = re.compile(r"(?P<name>[!-9;-~]+):(?:[ \t]+|$)(?P<value>.*)")
+_CARD_FIELD = re.compile(
+    r'(?:[\w-]+\.)?(?P<name>[\w-]+)(?P<parameters>(?:;[^":;]*(?:"[^"]*"[^":;]*)*)*):(?P<value>.*)'
+)
+_OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>[^<]*)")
+_OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
+_MOST_LINES = 100_000
+
+
+def paragraphs(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
+    """Yield one row a paragraph of `Name: value` lines, as in package indexes.
+
+    Lines that begin with a blank continue the value before; a blank line ends the paragraph.
+    """
+    return from_records(_paragraphs(source, encoding))
+
+
+def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
+    held: list[Line] = []
+    for line in lines(source, encoding):
+        if isinstance(line, Fault):
+            yield line
+        elif line.text.strip() and len(held) < _MOST_LINES:
+            if not line.text.startswith("#"):
+                held.append(line)
+        elif held:
+            yield _paragraph(held)
+            held = []
+    if held:
+        yield _paragraph(held)
+
+
+def _paragraph(held: Sequence[Line]) -> Record | Fault:
+    values: dict[str, str | None] = {}
+    name = ""
+    for line in held:
+        if line.text[0] in " \t" and name:
+            more = line.text.strip()
+            values[name] = f"{values[name]}\n{'' if more == '.' else more}"
+            continue
+        found = _FIELD.match(line.text)
+        if found is None:
+            reason = f"line {line.number} is neither a field nor continues one"
+            return Fault(_whole(held), "NO_MATCH", reason)
+        name, value = found["name"], found["value"]
+        values[name] = value if name not in values else f"{values[name]}\n{value}"
+    return Record(_whole(held), values)
+
+
+def _whole(held: Sequence[Line]) -> Place:
+    first = held[0]
+    length = None if first.length is None else sum(line.length or 0 for line in held)
+    return Place(first.number, first.offset, length, "\n".join(line.text for line in held))
+
+
+def mail(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
+    """Yield one row a message: its header fields as they are decoded, and `body`.
+
+    A mailbox (mbox) holds several, each after a line that begins with `From `.
+    """
+    return from_records(_mail(source, encoding), at_once=64)
+
+
+def _mail(source: Source, _encoding: str) -> Iterator[Record | Fault]:
+    held: list[Line] = []
+    was_blank = True
+    for line in lines(source, "latin-1"):  # bytes; the message itself says how it is encoded
+        if isinstance(line, Fault):
+            yield line
+            continue
+        if line.text.startswith("From ") and was_blank:
+            if any(one.text.strip() for one in held):
+                yield _message(held)
+            held = []
+        else:
+            held.append(line)
+        was_blank = not line.text.strip()
+    if any(one.text.strip() for one in held):
+        yield _message(held)
+
+
+def _message(held: Sequence[Line]) -> Record | Fault:
+    place = _whole(held)
+    try:
+        message = email.message_from_bytes(place.raw.encode("latin-1"), policy=email.policy.default)
+        values: dict[str, str | None] = {}
+        for name, value in message.items():
+            text = str(value)
+            known = next((one for one in values if one.lower() == name.lower()), name)
+            values[known] = text if known not in values else f"{values[known]}\n{text}"
+        body = message.get_body(("plain", "html"))
+        values["body"] = None if body is None else str(body.get_content()).rstrip("\r\n")
+    except Exception as error:  # noqa: BLE001 - the parser of the standard library raises anything
+        return Fault(place, "NOT_MAIL", f"not a message: {type(error).__name__}: {error}")
+    if len(values) < 2:
+        return Fault(place, "NOT_MAIL", "no header fields")
+    return Record(place, values)
+
+
+def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterator[Block]:
+    """Yield one row a component (`VCARD`, `VEVENT` ...): its properties, unfolded.
+
+    A property's parameters stand in a column of their own, `DTSTART;TZID`.
+    """
+    return from_records(_cards(source, component.upper(), encoding))
+
+
+def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | Fault]:
+    held: list[Line] = []
+    depth = 0
+    for line in lines(source, encoding):
+        if isinstance(line, Fault):
+            yield line
+            continue
+        word = line.text.strip().upper()
+        if word == f"BEGIN:{component}":
+            held, depth = [line], 1
+        elif depth:
+            held.append(line)
+            depth += word.startswith("BEGIN:") - word.startswith("END:")
+            if depth == 0:
+                yield _card(held)
+                held = []
+    if held:
+        yield Fault(_whole(held), "CUT_OFF", f"BEGIN:{component} without its end")
+
+
+def _card(held: Sequence[Line]) -> Record | Fault:
+    values: dict[str, str | None] = {}
+    depth = 0
+    for text in _unfolded(held[1:-1]):
+        word = text.upper()
+        depth += word.startswith("BEGIN:") - word.startswith("END:")
+        if depth or word.startswith("END:"):
+            continue  # alarms and the like inside an event are not its own properties
+        found = _CARD_FIELD.fullmatch(text)
+        if found is None:
+            return Fault(_whole(held), "NO_MATCH", f"not a property: {text[:60]!r}")
+        _add_property(values, found)
+    return Record(_whole(held), values)
+
+
+def _add_property(values: dict[str, str | None], found: re.Match[str]) -> None:
+    name = found["name"].upper()
+    value = re.sub(r"\\([nN,;\\])", _unescaped, found["value"])
+    values[name] = value if name not in values else f"{values[name]}\n{value}"
+    for parameter in re.findall(r';([^"=;]+)=("[^"]*"|[^;]*)', found["parameters"]):
+        key = f"{name};{parameter[0].upper()}"
+        text = parameter[1].strip('"')
+        values[key] = text if key not in values else f"{values[key]}\n{text}"
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return "\n" if found[1] in "nN" else found[1]
+
+
+def _unfolded(held: Sequence[Line]) -> list[str]:
+    texts: list[str] = []
+    for line in held:
+        if line.text[:1] in (" ", "\t") and texts:
+            texts[-1] += line.text[1:]
+        elif line.text.strip():
+            texts.append(line.text)
+    return texts
+
+
+def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") -> Iterator[Block]:
+    """Yield one row a transaction of a bank statement, with the account it belongs to.
+
+    Reads OFX 1 (SGML, whose values have no closing tags) and OFX 2 (XML).
+    """
+    return from_records(_ofx(source, record, encoding))
+
+
+def _ofx(source: Source, record: str, encoding: str) -> Iterator[Record | Fault]:
+    around: dict[str, str | None] = {}
+    values: dict[str, str | None] | None = None
+    held: list[Line] = []
+    for line in lines(source, encoding):
+        if isinstance(line, Fault):
+            yield line
+            continue
+        if values is not None:
+            held.append(line)
+        for found in _OFX_TAG.finditer(line.text):
+            name, is_end = found["name"].upper(), bool(found["close"])
+            if name != record:
+                _add_ofx(around if values is None else values, name, found, is_inside=bool(held))
+            elif not is_end:
+                values, held = {}, [line]
+            elif values is not None:
+                yield Record(_whole(held), {**around, **values})
+                values, held = None, []
+    if values is not None:
+        yield Fault(_whole(held), "CUT_OFF", f"<{record}> without its end")
+
+
+def _add_ofx(
+    values: dict[str, str | None], name: str, found: re.Match[str], *, is_inside: bool
+) -> None:
+    """Take a tag's value; outside of records only those that say whose they are."""
+    value = html.unescape(found["value"].strip())
+    if value and not found["close"] and (is_inside or name in _OFX_ACCOUNT):
+        values[name] = value

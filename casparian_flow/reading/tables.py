@@ -1,0 +1,209 @@
+"""Read files that are tables already: Parquet, Arrow, ORC, SQLite, workbooks, binary records."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from casparian_flow.reading.blocks import Block, Fault, Place, Record, empty, from_records
+from casparian_flow.reading.naming import distinct, header_names
+from casparian_flow.reading.sources import Source, seekable
+
+_ROWS = 65_536
+
+
+def parquet(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a Parquet file, as they are typed there."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(pa.PythonFile(seekable(source.stream, source.packing), "r"))
+    for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
+        yield _named(batch)
+
+
+def arrow(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file (Feather) or stream, as they are typed there."""
+    file = seekable(source.stream, source.packing)
+    if file.read(6) == b"ARROW1":
+        reader = pyarrow.ipc.open_file(pa.PythonFile(file, "r"))
+        batches: Iterable[pa.RecordBatch] = (
+            reader.get_batch(number) for number in range(reader.num_record_batches)
+        )
+    else:
+        file.seek(0)
+        batches = pyarrow.ipc.open_stream(pa.PythonFile(file, "r"))
+    for batch in batches:
+        yield _named(batch)
+
+
+def orc(source: Source) -> Iterator[pa.RecordBatch]:
+    """Yield the stripes of an ORC file, as they are typed there."""
+    from pyarrow import orc as orcs
+
+    file = orcs.ORCFile(pa.PythonFile(seekable(source.stream, source.packing), "r"))
+    for number in range(file.nstripes):
+        yield _named(file.read_stripe(number))
+
+
+def _named(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With distinct names that the host does not use itself."""
+    return batch.rename_columns(distinct(batch.schema.names))
+
+
+def sqlite(source: Source, *, table: str) -> Iterator[Block]:
+    """Yield the rows of a table of a SQLite file, blobs in hexadecimal."""
+    return from_records(_sqlite(source, table), has_all=True)
+
+
+def _sqlite(source: Source, table: str) -> Iterator[Record | Fault]:
+    with open_sqlite(source) as database:
+        quoted = '"' + table.replace('"', '""') + '"'
+        cursor = database.execute(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
+        names = distinct([str(column[0]) for column in cursor.description])
+        for number, row in enumerate(cursor, 1):
+            cells = [_plain(value) for value in row]
+            place = Place(number, None, None, "\t".join(cell or "" for cell in cells))
+            yield Record(place, dict(zip(names, cells, strict=True)))
+
+
+def open_sqlite(source: Source) -> closing[sqlite3.Connection]:
+    """A SQLite file, read only; it is copied to the scratch folder if it must."""
+    if not source.packing and isinstance(getattr(source.stream, "name", None), str):
+        path = str(source.stream.name)
+    else:
+        with tempfile.NamedTemporaryFile(suffix=".db", delete=False) as copy:
+            while piece := source.stream.read(1 << 20):
+                copy.write(piece)
+        path = copy.name
+    escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    database = sqlite3.connect(f"file:{escaped}?mode=ro&immutable=1", uri=True)
+    database.text_factory = _decoded
+    return closing(database)
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _plain(value: object) -> str | None:
+    match value:
+        case None:
+            return None
+        case bytes():
+            return value.hex()
+        case float():
+            return repr(value)
+        case _:
+            return str(value)
+
+
+def workbook(
+    source: Source, *, sheet: str, skip: int = 0, header: int = 1, names: Sequence[str] = ()
+) -> Iterator[Block]:
+    """Yield the rows of a sheet of an Excel or OpenDocument workbook; `_line` is its row.
+
+    Args:
+        source: What to read.
+        sheet: The sheet's name.
+        skip: Rows above the table.
+        header: Rows that name the columns, merged cells filled rightwards; 0 for none.
+        names: The columns' names where there is no header.
+    """
+    rows = sheet_rows(source, sheet)[skip:]
+    columns = header_names(rows[:header]) if header else list(names)
+    yield empty(columns)
+    yield from from_records(_cells(rows, columns, skip, header), has_all=True)
+
+
+def _cells(
+    rows: Sequence[Sequence[str]], columns: Sequence[str], skip: int, header: int
+) -> Iterator[Record | Fault]:
+    for number, row in enumerate(rows[header:], skip + header + 1):
+        cells = [*row[: len(columns)], *[""] * (len(columns) - len(row))]
+        place = Place(number, None, None, "\t".join(row))
+        if any(row[len(columns) :]):
+            reason = f"{len(row)} cells instead of {len(columns)}"
+            yield Fault(place, "FIELD_COUNT", reason)
+        elif any(cells):
+            yield Record(place, dict(zip(columns, cells, strict=True)))
+
+
+def sheet_names(source: Source) -> list[str]:
+    """The sheets of a workbook."""
+    from python_calamine import CalamineWorkbook
+
+    file = seekable(source.stream, source.packing)
+    return list(CalamineWorkbook.from_filelike(file).sheet_names)
+
+
+def sheet_rows(source: Source, sheet: str, most: int | None = None) -> list[list[str]]:
+    """The rows of a sheet from its first row and column on, as text."""
+    from python_calamine import CalamineWorkbook
+
+    file = seekable(source.stream, source.packing)
+    found = CalamineWorkbook.from_filelike(file).get_sheet_by_name(sheet)
+    rows = found.to_python(skip_empty_area=False, nrows=most)
+    return [[cell_text(cell) for cell in row] for row in rows]
+
+
+def cell_text(value: object) -> str:  # noqa: PLR0911 - one return per kind reads best
+    """A cell as text that loses nothing: whole numbers without a point, dates as ISO 8601."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        case dt.datetime():
+            return value.isoformat(sep=" ")
+        case dt.date() | dt.time():
+            return value.isoformat()
+        case dt.timedelta():
+            return str(value)
+        case _:
+            return str(value)
+
+
+def binary(
+    source: Source, *, layout: str, names: Sequence[str], skip: int = 0
+) -> Iterator[pa.RecordBatch]:
+    """Yield records of a fixed size, as Python's `struct` describes them.
+
+    Raises:
+        ValueError: the last record is cut off.
+    """
+    record = struct.Struct(layout)
+    source.stream.read(skip)
+    while piece := _exactly(source, record.size * _ROWS):
+        whole = len(piece) - len(piece) % record.size
+        rows = list(record.iter_unpack(piece[:whole]))
+        columns = [_column(list(column)) for column in zip(*rows, strict=True)]
+        if rows:
+            yield pa.RecordBatch.from_arrays(columns, names=list(names))
+        if whole < len(piece):
+            left = len(piece) - whole
+            raise ValueError(f"the last record has {left} bytes instead of {record.size}")
+
+
+def _exactly(source: Source, count: int) -> bytes:
+    pieces: list[bytes] = []
+    while count and (piece := source.stream.read(count)):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def _column(values: list[object]) -> pa.Array:
+    if values and isinstance(values[0], bytes):
+        texts = [cast("bytes", value).rstrip(b"\x00").decode("latin-1") for value in values]
+        return pa.array(texts, pa.string())
+    return pa.array(values)

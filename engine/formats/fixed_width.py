@@ -1,0 +1,79 @@
+"""Recognise lines whose fields stand at fixed places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from casparian_flow.reading.naming import distinct
+from engine.formats.elimination import looks_typed
+from engine.formats.interface import Profile, Reading, Sample
+from engine.formats.tabulating import profile_of
+
+_LEAST_LINES, _JUDGED_LINES, _MOST_LINE = 4, 2_000, 1_000
+_RULE = re.compile(r"[-=_]{2,}(?:[ +|]+[-=_]{2,})+\s*")
+
+
+def recognise(sample: Sample) -> Profile | None:
+    """The profile of fixed-width text; None if no blanks run down between its fields."""
+    numbered = [
+        (number, line.expandtabs())
+        for number, line in enumerate(sample.text.split("\n"), 1) if line.strip()
+    ][:_JUDGED_LINES]  # fmt: skip
+    if len(numbered) < _LEAST_LINES or "\t" in sample.text:
+        return None
+    if any(len(line) > _MOST_LINE for _, line in numbered):
+        return None
+    start = _first_of_table(numbered)
+    rule = next((n for n, (_, line) in enumerate(numbered[:10]) if _RULE.fullmatch(line)), None)
+    table = numbered[start:] if rule is None else numbered[max(0, rule - 1) :]
+    lines = [line for _, line in table if not _RULE.fullmatch(line)]
+    spans = _spans(lines) if rule is None else _ruled(numbered[rule][1])
+    if len(spans) < 2 or len(lines) < _LEAST_LINES:
+        return None
+    header = _is_header(lines, spans)
+    names = [lines[0][begin:end].strip() if header else "" for begin, end in spans]
+    fields = [[name, begin, end] for name, (begin, end) in zip(distinct(names), spans, strict=True)]
+    first = table[0][0] if header else table[0][0] - 1
+    encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    reading = Reading(
+        "fixed_width", "read", {"encoding": encoding, "fields": fields, "skip": first}
+    )
+    shape = "|".join(f"{name}@{begin}" for name, begin, _ in fields)
+    return profile_of("fixed width", reading, sample, header=header, shape=shape)
+
+
+def _first_of_table(numbered: Sequence[tuple[int, str]]) -> int:
+    """Pass over a title: lines whose text runs across the gaps of all that follow."""
+    lines = [line for _, line in numbered]
+    fields = [len(_spans(lines[start:])) for start in range(min(8, len(lines) - _LEAST_LINES + 1))]
+    return fields.index(max(fields)) if fields else 0
+
+
+def _spans(lines: Sequence[str]) -> list[tuple[int, int | None]]:
+    """Fields between the columns of characters that are blank on every line."""
+    width = max((len(line) for line in lines), default=0)
+    blank = [all(line[at : at + 1] in ("", " ") for line in lines) for at in range(width)]
+    starts = [at for at in range(width) if not blank[at] and (at == 0 or blank[at - 1])]
+    if not starts:
+        return []
+    ends: list[int | None] = [*starts[1:], None]
+    starts[0] = 0
+    return list(zip(starts, ends, strict=True))
+
+
+def _ruled(rule: str) -> list[tuple[int, int | None]]:
+    """Fields over the dashes of a line that underlines the header."""
+    starts = [found.start() for found in re.finditer(r"[-=_]+", rule)]
+    return list(zip([0, *starts[1:]], [*starts[1:], None], strict=True))
+
+
+def _is_header(lines: Sequence[str], spans: Sequence[tuple[int, int | None]]) -> bool:
+    cells = [lines[0][begin:end].strip() for begin, end in spans]
+    if any(looks_typed(cell) for cell in cells) or sum(map(bool, cells)) < len(cells) - 1:
+        return False
+    body = [[line[begin:end].strip() for begin, end in spans] for line in lines[1:200]]
+    typed = any(looks_typed(cell) for row in body for cell in row)
+    return typed and not any(
+        cell and cell in {row[n] for row in body} for n, cell in enumerate(cells)
+    )

@@ -1,0 +1,91 @@
+"""Tell the rows that name columns from records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from engine.formats.elimination import NULL_SPELLINGS, decide, looks_typed
+
+_MOST_HEADER_ROWS = 3
+
+
+def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether a row is a header; a typed or repeated cell says that it is a record."""
+    named = [cell for cell in first if cell]
+    if len(first) != width or len(named) < max(1, width // 2) or len(named) < width - 3:
+        return False
+    typed = [cell for cell in named if looks_typed(cell)]
+    if typed and not (_is_series(typed) and len(typed) < len(named)):
+        return _is_over_values(first, body)
+    if any(len(cell) > 200 for cell in named):
+        return False
+    if not body:
+        return not typed and all(re.fullmatch(r"[\w .:/()%#$€°-]{1,64}", cell) for cell in named)
+    if _differs(first, body):
+        return True
+    return not _repeats(first, body) and all(
+        re.fullmatch(r"[\w .,:/()%#$€°&*'+?\[\]<>=@!-]{1,100}", cell) for cell in named
+    )
+
+
+def _is_over_values(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether numbers name columns: each once, none a value below, beside words over numbers."""
+    distinct = len({cell for cell in first if cell}) == sum(bool(cell) for cell in first)
+    if not body or not distinct or _repeats(first, body):
+        return False
+    return _differs(first, body) or not any(
+        looks_typed(cell) for row in body[:50] for cell in row if cell
+    )
+
+
+def _is_series(cells: Sequence[str]) -> bool:
+    """Whether typed cells count on, as years over the columns of a wide table do."""
+    numbers = [int(cell) for cell in cells if re.fullmatch(r"\d{1,4}", cell)]
+    if len(numbers) == len(cells) and len(numbers) > 1:
+        steps = {later - earlier for earlier, later in pairwise(numbers)}
+        return len(steps) == 1 and steps.pop() != 0
+    kinds = {decide([cell]).type for cell in cells}
+    return kinds == {"date"} and len(set(cells)) == len(cells) and len(cells) > 2
+
+
+def _repeats(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell of the first row turns up below itself: then it is a value."""
+    return any(
+        cell and any(row[index].strip() == cell for row in body[:500])
+        for index, cell in enumerate(first)
+    )
+
+
+def _differs(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a column is typed below a cell that is not."""
+    for index, cell in enumerate(first):
+        if not cell or looks_typed(cell):
+            continue
+        values = _values(body[:200], index)
+        if values and decide(values).type != "string":
+            return True
+    return False
+
+
+def _values(rows: Sequence[Sequence[str]], index: int) -> list[str]:
+    cells = dict.fromkeys(row[index].strip() for row in rows)
+    return [cell for cell in cells if cell not in NULL_SPELLINGS]
+
+
+def further_rows(body: Sequence[Sequence[str]]) -> int:
+    """Rows below the first that belong to the header: units, or names under merged cells."""
+    for count in range(min(_MOST_HEADER_ROWS - 1, len(body) - 2), 0, -1):
+        extra = body[:count]
+        if any(looks_typed(cell) for row in extra for cell in row):
+            continue
+        rest = body[count : count + 200]
+        typed = [
+            index for index in range(len(extra[0]))
+            if (values := _values(rest, index)) and decide(values).type not in ("string", "bool")
+        ]  # fmt: skip
+        named = sum(bool(extra[-1][index].strip()) for index in typed)
+        if typed and named > len(typed) / 2 and all(_values(extra, index) for index in typed[:1]):
+            return count
+    return 0

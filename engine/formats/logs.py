@@ -1,0 +1,167 @@
+"""Recognise logs: entries of a known shape, one a line or continued on the next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from engine.formats.interface import Profile, Reading, Sample
+from engine.formats.tabulating import profile_of
+
+_LEAST_SHARE, _LEAST_STARTS = 0.8, 0.05
+_JUDGED_LINES = 3_000
+_DAY = r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}|\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4})"
+_TIME = rf"{_DAY}[ T:]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_LEVEL = (
+    r"(?i:trace|debug|info|information|notice|warn|warning|err|error|crit|critical|fatal|severe"
+    r"|alert|emerg|panic|fine|finer|finest|config|verbose)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of log."""
+
+    name: str
+    pattern: str
+    """Of an entry's first line; its named groups become columns."""
+    continues: str = ""
+    """The column that lines which are no entry belong to; empty where each line is one."""
+    note: str = ""
+
+
+_HOST = r"(?P<host>[\w.:-]+)"
+_ACCESS = (
+    r"(?P<host>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\]"
+    r' "(?P<request>(?:[^"\\]|\\.)*)"'
+    r" (?P<status>\d{3}|-) (?P<size>\d+|-)"
+)
+_NO_YEAR = "its times name no year, so they stay text"
+SHAPES = (
+    Shape(
+        "access log (combined)",
+        _ACCESS + r' "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"(?: .*)?',
+    ),
+    Shape("access log (common)", _ACCESS),
+    Shape(
+        "access log (virtual hosts)",
+        r"(?P<site>[\w.-]+:\d+) " + _ACCESS
+        + r' "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"',
+    ),
+    Shape(
+        "syslog (RFC 5424)",
+        r"<(?P<priority>\d{1,3})>1 (?P<time>\S+) (?P<host>\S+) (?P<app>\S+) (?P<pid>\S+)"
+        r" (?P<message_id>\S+) (?P<data>-|(?:\[(?:[^\]\\]|\\.)*\])+) ?(?P<message>.*)",
+    ),
+    Shape(
+        "syslog (RFC 3164)",
+        r"(?:<(?P<priority>\d{1,3})>)?(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
+        r" (?P<host>[\w.:-]+) (?P<app>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?: ?(?P<message>.*)",
+        "message",
+        _NO_YEAR,
+    ),
+    Shape(
+        "syslog (ISO times)",
+        rf"(?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) {_HOST}"
+        r" (?P<app>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?: ?(?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "nginx error log",
+        r"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>\w+)\] (?P<pid>\d+)#(?P<tid>\d+):"
+        r" (?:\*(?P<connection>\d+) )?(?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "Apache error log",
+        r"\[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4})\]"
+        r" \[(?:(?P<module>\w*):)?(?P<level>\w+)\](?: \[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\])?"
+        r"(?: \[client (?P<client>[^\]]+)\])? ?(?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "application log (time, thread, level, logger)",
+        rf"(?P<time>{_TIME})[ -]+\[(?P<thread>[^\]]*)\]\s+(?P<level>{_LEVEL})"
+        r"\s+(?P<logger>[\w.$/*\[\]-]+)\s*(?:-|:)\s+(?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "application log (time, logger, level)",
+        rf"(?P<time>{_TIME}) - (?P<logger>[\w.]+) - (?P<level>{_LEVEL}) - (?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "application log (bracketed time, channel, level)",
+        rf"\[(?P<time>{_TIME})\] (?P<channel>[\w-]+)\.(?P<level>{_LEVEL}): (?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "application log (bracketed)",
+        rf"\[(?P<time>{_TIME})\]\s*\[?(?P<level>{_LEVEL})\]?:?\s+(?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "application log",
+        rf"(?P<time>{_TIME})[ ,]+(?:\[(?P<context>[^\]]*)\]\s+)?"
+        rf"[\[<(]?(?P<level>{_LEVEL})[\]>)]?:?\s+(?P<message>.*)",
+        "message",
+    ),
+    Shape(
+        "application log (level first)",
+        rf"(?P<level>{_LEVEL}):(?P<logger>[\w.]+):(?P<message>.*)",
+        "message",
+    ),
+    Shape("timed lines", rf"\[?(?P<time>{_TIME})\]?[:,]?\s+(?P<message>.*)", "message"),
+    Shape(
+        "timed lines behind a name",
+        rf"(?P<program>[\w.-]+) (?P<time>{_TIME}):?\s+(?P<message>.*)", "message",
+    ),
+    Shape(
+        "timed lines (Unix seconds)",
+        r"(?P<time>1[0-9]{9}(?:\.[0-9]+)?):?\s+(?P<message>.*)", "message",
+    ),
+    Shape(
+        "kernel log",
+        r"(?:<(?P<priority>\d+)>)?\[ *(?P<seconds>\d+\.\d{6})\] (?P<message>.*)", "message",
+    ),
+)  # fmt: skip
+
+
+def recognise(sample: Sample) -> Profile | None:
+    """The profile of a log; None if no known shape fits."""
+    lines = sample.lines[:_JUDGED_LINES]
+    if not lines:
+        return None
+    shape = next((one for one in SHAPES if _fits(one, lines)), None)
+    if shape is None:
+        return None
+    encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    reading = Reading(
+        "loglines",
+        "read",
+        {"encoding": encoding, "pattern": shape.pattern, "continues": shape.continues},
+    )
+    others = sum(re.fullmatch(shape.pattern, line) is None for line in lines)
+    told = [f"{shape.name}"]
+    if others and shape.continues:
+        told.append(f"{others} lines of the sample continue the entry before")
+    if shape.note:
+        told.append(shape.note)
+    return profile_of("log", reading, sample, problems=told[1:], shape=shape.name)
+
+
+def _fits(shape: Shape, lines: list[str]) -> bool:
+    pattern = re.compile(shape.pattern)
+    if pattern.fullmatch(lines[0]) is None and shape.continues:
+        return False
+    hits = sum(pattern.fullmatch(line) is not None for line in lines)
+    if hits >= _LEAST_SHARE * len(lines):
+        return True
+    if not shape.continues or hits < _LEAST_STARTS * len(lines):
+        return False
+    return not any(_is_entry(line) and not pattern.fullmatch(line) for line in lines[:200])
+
+
+def _is_entry(line: str) -> bool:
+    """Whether a line begins as entries do: with a time."""
+    return re.match(rf"\[?{_TIME}", line) is not None

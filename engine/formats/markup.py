@@ -1,0 +1,110 @@
+"""Recognise XML documents and the tables of HTML pages."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, cast
+from xml.parsers import expat
+
+from casparian_flow.reading.html_tables import Table, tables
+from casparian_flow.reading.sources import Source
+from casparian_flow.reading.xml_text import is_xml
+from engine.formats.interface import Argument, Profile, Reading, Sample
+from engine.formats.tabulating import profile_of
+
+_HTML = re.compile(r"(?i)<!doctype html|<html[\s>]|<table[\s>]")
+_MOST_TABLES = 20
+
+
+def recognise(sample: Sample) -> Profile | None:
+    """The profile of XML or HTML; None if it is neither."""
+    text = sample.text.lstrip("\ufeff \n\t")
+    if not text.startswith("<"):
+        return None
+    is_page = _HTML.search(text[:4_000]) and not text.startswith("<?xml")
+    if not is_page and is_xml(text):
+        found = _xml(sample)
+        if found is not None:
+            return found
+    return _html(sample) if _HTML.search(text) else None
+
+
+def _html(sample: Sample) -> Profile | None:
+    encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    found = tables(Source(cast("BinaryIO", io.BytesIO(sample.head))), encoding)
+    profiles = [
+        _table(sample, number, table, encoding)
+        for number, table in enumerate(found[:_MOST_TABLES], 1)
+    ]
+    profiles.sort(key=lambda one: -len(one.rows))
+    if not profiles:
+        return None
+    return profiles[0] if len(profiles) == 1 else replace(profiles[0], parts=tuple(profiles))
+
+
+def _table(sample: Sample, number: int, table: Table, encoding: str) -> Profile:
+    arguments: dict[str, Argument] = {"table": number, "encoding": encoding}
+    arguments["header"] = table.header_rows or 1
+    reading = Reading("html_tables", "read", arguments)
+    one = profile_of("html", reading, sample, from_head=True, header=True)
+    return replace(one, part=f"table {number}")
+
+
+def _xml(sample: Sample) -> Profile | None:
+    ways = _Ways()
+    error = ways.read(sample.head)
+    if error is not None and (sample.is_whole or not ways.counts):
+        return None
+    record = ways.record()
+    if record is None:
+        return None
+    reading = Reading("xml_text", "read", {"record": list(record)}, is_open=True)
+    return profile_of(
+        "xml", reading, sample, from_head=True, shape="/".join(record),
+    )  # fmt: skip
+
+
+@dataclass
+class _Ways:
+    """Counts the ways from the root to each element."""
+
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
+    values: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
+    _stack: list[str] = field(default_factory=list[str])
+
+    def read(self, head: bytes) -> str | None:
+        """Count the elements of a document's beginning; what is wrong with it, if anything is."""
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        try:
+            parser.Parse(head, False)
+        except expat.ExpatError as error:
+            return str(error)
+        return None
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._stack.append(name.rpartition(":")[2])
+        way = tuple(self._stack)
+        self.counts[way] += 1
+        for depth in range(1, len(way)):
+            self.values[way[:depth]] += 1 + len(attributes)
+        self.values[way] += len(attributes)
+
+    def _end(self, _name: str) -> None:
+        self._stack.pop()
+
+    def record(self) -> tuple[str, ...] | None:
+        """The element that repeats and holds the most, the nearest to the root; else the root."""
+        if not self.counts:
+            return None
+        repeated = [
+            way for way, count in self.counts.items() if count > 1 and len(way) > 1
+            and all(self.counts[way[:depth]] == 1 for depth in range(1, len(way)))
+        ]  # fmt: skip
+        if repeated:
+            return max(repeated, key=lambda way: (self.values[way] + self.counts[way], -len(way)))
+        return next(iter(self.counts))

@@ -1,0 +1,306 @@
+"""Make one profile of many files of one kind: what each excludes, no column of it can be.
+
+Columns are told by name. One that some file lacks is optional; one that stands in the place of a
+missing one, is typed like it and named much like it, is the same column renamed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+
+from casparian_flow.reading import moments
+from engine.formats.elimination import NULL_SPELLINGS
+from engine.formats.interface import ColumnProfile, Profile
+
+_LEAST_ALIKE = 0.6
+_LEAST_SHARED = 0.5
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file and its profile."""
+
+    name: str
+    profile: Profile
+
+
+@dataclass
+class Merged:
+    """What many files have in common."""
+
+    profile: Profile
+    """Of the most common shape, its columns those of all files."""
+    files: list[str] = field(default_factory=list[str])
+    """The files that are of this kind."""
+    others: list[str] = field(default_factory=list[str])
+    """Files that are of another kind, and are not read."""
+    drift: list[str] = field(default_factory=list[str])
+    """How some files differ, for a person."""
+
+
+def merge(seen: Sequence[Seen], *, named: Seen | None = None) -> Merged:
+    """One profile for files of one kind; at least one file, in the order they were written.
+
+    `named` is the one that a person chose: it stands for the others if its shape is common.
+    """
+    shapes = Counter(one.profile.fingerprint for one in seen if one.profile.reading is not None)
+    if not shapes:
+        return Merged(seen[0].profile, [], [one.name for one in seen])
+    common = max(shapes, key=lambda shape: shapes[shape])
+    base = next(one for one in reversed(seen) if one.profile.fingerprint == common)
+    if named is not None and named.profile.fingerprint == common:
+        base = named
+    merged = Merged(base.profile)
+    kin: list[Seen] = []
+    for one in seen:
+        if one is base or _is_kin(base.profile, one.profile):
+            kin.append(one)
+            merged.files.append(one.name)
+        else:
+            merged.others.append(one.name)
+    if len(kin) > 1 and not base.profile.parts:
+        merged.profile = _together(base.profile, kin, merged.drift)
+    return merged
+
+
+def _is_kin(base: Profile, other: Profile) -> bool:
+    """Whether a file is read in the same way and shares half of the columns."""
+    if other.fingerprint == base.fingerprint:
+        return True
+    if other.reading is None or base.reading is None or other.parts or base.parts:
+        return False
+    if (other.format, other.compression) != (base.format, base.compression):
+        return False
+    if _way(other) != _way(base):
+        return False
+    mine, its = _names(base), _names(other)
+    return len(mine & its) >= _LEAST_SHARED * min(len(mine), len(its)) > 0
+
+
+def _way(profile: Profile) -> dict[str, object]:
+    """How a file is read, but for what may differ between files of one kind."""
+    reading = profile.reading
+    arguments = {} if reading is None else dict(reading.arguments)
+    for name in ("names", "footer", "encoding"):
+        arguments.pop(name, None)
+    return {**arguments, "reader": reading and (reading.module, reading.function)}
+
+
+def _names(profile: Profile) -> set[str]:
+    return {_plain(column.name) for column in profile.columns}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", name.lower())
+
+
+def _together(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Profile:
+    columns: dict[str, list[tuple[str, ColumnProfile]]] = {one.name: [] for one in base.columns}
+    aliases: dict[str, dict[str, list[str]]] = {}
+    renamed = _all_renamed(base, kin)
+    for one in kin:
+        for column in one.profile.columns:
+            name = renamed.get(column.name, column.name)
+            columns.setdefault(name, []).append((one.name, column))
+            if name != column.name:
+                aliases.setdefault(name, {}).setdefault(column.name, []).append(one.name)
+    merged: list[ColumnProfile] = []
+    for name, found in columns.items():
+        one = _merged_column(name, found)
+        if len(found) < len(kin):
+            lacking = sorted({seen.name for seen in kin} - {file for file, _ in found})
+            drift.append(f"{name} is missing in {_listed(lacking, len(kin))}")
+            one = replace(one, optional=True)
+        for alias, files in aliases.get(name, {}).items():
+            drift.append(f"{name} is called {alias!r} in {_listed(files, len(kin))}")
+        merged.append(replace(one, aliases=sorted(aliases.get(name, {}))))
+    order = [[c.name for c in seen.profile.columns] for seen in kin]
+    if any(_order(names, columns) != sorted(_order(names, columns)) for names in order):
+        drift.append("some files have their columns in another order; they are read by name")
+    encodings = sorted({str(seen.profile.encoding) for seen in kin})
+    if len(encodings) > 1:
+        drift.append(f"files are encoded differently ({', '.join(encodings)}); only one is read")
+    return replace(base, columns=tuple(merged), problems=(*base.problems, *drift))
+
+
+def _order(names: Sequence[str], columns: dict[str, list[tuple[str, ColumnProfile]]]) -> list[int]:
+    places = {name: number for number, name in enumerate(columns)}
+    return [places[name] for name in names if name in places]
+
+
+def _listed(files: Sequence[str], count: int) -> str:
+    """Some of the files, and how many of how many."""
+    shown = ", ".join(files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED:,} more" if len(files) > _MOST_NAMED else ""
+    return f"{len(files):,} of {count:,} files ({shown}{more})"
+
+
+def _all_renamed(base: Profile, kin: Sequence[Seen]) -> dict[str, str]:
+    """Renames that some file shows and none contradicts by having both names."""
+    found: dict[str, set[str]] = {}
+    for one in kin:
+        for alias, name in _renamed(base, one.profile).items():
+            found.setdefault(alias, set()).add(name)
+    together = [{column.name for column in one.profile.columns} for one in kin]
+    return {
+        alias: next(iter(names))
+        for alias, names in found.items()
+        if len(names) == 1 and not any(alias in one and names <= one for one in together)
+    }
+
+
+def _renamed(base: Profile, other: Profile) -> dict[str, str]:
+    """A name in another file → the column of the base that it is: the missing one in its place."""
+    mine = {column.name: column for column in base.columns}
+    its = {column.name for column in other.columns}
+    missing = [name for name in mine if name not in its]
+    extra = [column for column in other.columns if column.name not in mine]
+    renamed: dict[str, str] = {}
+    for column in extra:
+        rivals = [
+            name for name in missing if name not in renamed.values()
+            and _is_same(mine[name], column, _at(base, name) == _at(other, column.name))
+        ]  # fmt: skip
+        if len(rivals) == 1:
+            renamed[column.name] = rivals[0]
+    return renamed
+
+
+def _at(profile: Profile, name: str) -> int:
+    return next(n for n, column in enumerate(profile.columns) if column.name == name)
+
+
+def _is_same(mine: ColumnProfile, its: ColumnProfile, is_in_place: bool) -> bool:  # noqa: FBT001 - private
+    if _plain(mine.name) == _plain(its.name):
+        return True
+    kinds = {mine.type, its.type}
+    fits = len(kinds) == 1 or "string" in kinds or kinds == {"int64", "double"}
+    alike = SequenceMatcher(None, _plain(mine.name), _plain(its.name)).ratio()
+    return is_in_place and fits and alike >= _LEAST_ALIKE
+
+
+def _merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> ColumnProfile:
+    """A column that every file allows; where they exclude each other, that is said."""
+    filled = [(file, one) for file, one in found if _has_values(one)]
+    if not filled:
+        return replace(found[0][1], name=name)
+    first_file, whole = filled[0]
+    for file, one in filled[1:]:
+        whole, conflict = _both(whole, one)
+        if conflict is not None:
+            why = _switch(filled, first_file, file, conflict)
+            return replace(
+                whole, name=name, type="string", candidates=list(conflict), ambiguity=why,
+                null_words=[], unit=None, nulls=sum(c.nulls for _, c in found),
+            )  # fmt: skip
+    examples = list(dict.fromkeys(text for _, one in filled for text in one.examples))[:3]
+    return replace(whole, name=name, examples=examples, nulls=sum(one.nulls for _, one in found))
+
+
+def _has_values(column: ColumnProfile) -> bool:
+    return any(text not in NULL_SPELLINGS for text in column.examples)
+
+
+def _switch(
+    filled: Sequence[tuple[str, ColumnProfile]], first: str, now: str, rivals: Sequence[str]
+) -> str:
+    """What is told of files that exclude each other's format: where it switches."""
+    proofs: dict[str, tuple[str, str]] = {}
+    last: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for file, column in filled:
+        if column.candidates and column.type in ("date", "timestamp", "double", "int64"):
+            form = column.candidates[0]
+            count[form] += 1
+            last[form] = file
+            proofs.setdefault(form, (file, _proof(column, [one for one in rivals if one != form])))
+    told = [
+        f"{form} in {count[form]:,} files (the first {file}{f', {text!r}' if text else ''},"
+        f" the last {last[form]})"
+        for form, (file, text) in proofs.items()
+    ]
+    if len(told) < 2:
+        return f"{first} and {now} exclude each other's type; kept as text"
+    return f"files exclude each other's format: {'; '.join(told)}; kept as text"
+
+
+def _proof(column: ColumnProfile, rivals: Sequence[str]) -> str:
+    """A value that no rival format can be, if the examples hold one."""
+    texts = [t for t in column.examples if not any("%" in r and moments.fits(t, r) for r in rivals)]
+    return texts[0] if texts else (column.examples[0] if column.examples else "")
+
+
+_Both = tuple[ColumnProfile, Sequence[str] | None]
+
+
+def _both(one: ColumnProfile, other: ColumnProfile) -> _Both:  # noqa: PLR0911 - each settles one pair of kinds
+    """What both allow; or the formats of which each excludes the other's."""
+    words = sorted({*one.null_words, *other.null_words})
+    if one.unit != other.unit and one.type != "string" and other.type != "string":
+        return one, (f"in {one.unit or 'no unit'}", f"in {other.unit or 'no unit'}")
+    if one.type == other.type and one.candidates == other.candidates:
+        return replace(one, null_words=words, meaning=_same(one.meaning, other.meaning)), None
+    if one.candidates and other.candidates:
+        shared = [form for form in one.candidates if form in other.candidates]
+        if shared:
+            return _narrowed(one, other, shared, words), None
+        if _are_moments(one) and _are_moments(other):
+            return one, (*one.candidates[:1], *other.candidates[:1])
+    numbers = {"int64", "double"}
+    if {one.type, other.type} <= numbers and _has_form(one, "double") in _forms(other):
+        return replace(_wider(one, other), null_words=words, ambiguity=None), None
+    for pair, single in ((one, other), (other, one)):
+        if pair.type == "bool" and set(single.examples) <= set(pair.candidates[0].split("/")):
+            return replace(pair, null_words=words), None
+    if "string" in (one.type, other.type):
+        text = one if one.type == "string" else other
+        return replace(text, candidates=[], ambiguity=None, null_words=[]), None
+    return one, (one.type, other.type)
+
+
+def _same(one: str | None, other: str | None) -> str | None:
+    return one if one == other else None
+
+
+def _narrowed(
+    one: ColumnProfile, other: ColumnProfile, shared: list[str], words: list[str]
+) -> ColumnProfile:
+    """The formats that neither excludes; decided once there is one."""
+    if len(shared) > 1:
+        return replace(one, candidates=shared, null_words=words)
+    decided = next((c for c in (one, other) if c.type != "string" and c.candidates), None)
+    if decided is not None:
+        return replace(decided, candidates=shared, ambiguity=None, null_words=words)
+    kind = "double"
+    if "%" in shared[0]:
+        kind = "timestamp" if re.search("%[HI]", shared[0]) else "date"
+    return replace(one, type=kind, candidates=shared, ambiguity=None, null_words=words)
+
+
+def _are_moments(column: ColumnProfile) -> bool:
+    return bool(column.candidates) and all(
+        "%" in form or form.startswith("iso") for form in column.candidates
+    )
+
+
+def _forms(column: ColumnProfile) -> tuple[str, ...]:
+    """The ways to write numbers that a column allows: plain digits allow any."""
+    if column.type == "int64" and not column.candidates:
+        return ("point", "decimal comma", "thousands comma", "thousands space", "")
+    return (column.candidates or ["point"])[0], ""
+
+
+def _has_form(column: ColumnProfile, kind: str) -> str:
+    return (column.candidates or ["point"])[0] if column.type == kind else ""
+
+
+def _wider(one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
+    """The double, or the one of two whole numbers that has a form or is a date no more."""
+    if one.type == other.type:
+        return replace(one, candidates=[f for f in one.candidates if f != "%Y%m%d"])
+    return one if one.type == "double" else other

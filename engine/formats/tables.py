@@ -1,0 +1,215 @@
+"""Profile files that are tables already, by their own libraries: runs only in a confined child."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from casparian_flow.reading import tables
+from casparian_flow.reading.naming import distinct, header_names
+from casparian_flow.reading.sources import Source
+from engine.formats import carrying
+from engine.formats.elimination import looks_typed
+from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
+from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
+
+_MOST_PARTS = 60
+_MOST_SHEET_ROWS = 2_000
+
+
+def serve(question: dict[str, Any]) -> dict[str, object]:
+    """The profile of the file whose descriptor comes along."""
+    form = str(question["format"])
+    file = cast("BinaryIO", os.fdopen(question["fds"][0], "rb"))
+    profile = _PROFILERS[form](form, file)
+    return carrying.to_plain(profile)
+
+
+def _source(file: BinaryIO) -> Source:
+    file.seek(0)
+    return Source(file)
+
+
+def _columnar(form: str, file: BinaryIO) -> Profile:
+    """Parquet, Arrow and ORC say themselves what they hold."""
+    reading = Reading("tables", form, {}, is_typed=True)
+    read = {"parquet": tables.parquet, "arrow": tables.arrow, "orc": tables.orc}[form]
+    first: pa.RecordBatch | None = None
+    for batch in read(_source(file)):
+        first = batch
+        if batch.num_rows:
+            break
+    if first is None:
+        return Profile(format=form, problems=("it holds no batch of rows",), fingerprint=form)
+    head = first.slice(0, SHOWN_ROWS)
+    columns = tuple(
+        ColumnProfile(
+            name,
+            str(column.type),
+            nulls=first.column(name).null_count,
+            examples=[str(value)[:200] for value in column.drop_null().to_pylist()[:3]],
+        )
+        for name, column in zip(head.schema.names, head.columns, strict=True)
+    )
+    rows = tuple(
+        tuple(None if value is None else str(value) for value in record.values())
+        for record in head.to_pylist()
+    )
+    names = "|".join(f"{one.name}:{one.type}" for one in columns)
+    told = "types are the file's own; values are from its first batch of rows"
+    return Profile(
+        format=form, columns=columns, rows=rows, problems=(told,), fingerprint=f"{form}|{names}",
+        reading=reading,
+    )  # fmt: skip
+
+
+def _sqlite(form: str, file: BinaryIO) -> Profile:
+    with tables.open_sqlite(_source(file)) as database:
+        names = [
+            str(row[0])
+            for row in database.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                " ORDER BY name"
+            )
+        ]
+        counts = {
+            name: int(database.execute(f'SELECT count(*) FROM "{_doubled(name)}"').fetchone()[0])  # noqa: S608 - quoted
+            for name in names
+        }
+    parts: list[Profile] = []
+    for name in sorted(names, key=lambda one: -counts[one])[:_MOST_PARTS]:
+        reading = Reading("tables", "sqlite", {"table": name})
+        found = read_source(reading, _source(file))
+        if found.columns:
+            columns = columns_of(found)
+            parts.append(_part(form, name, reading, columns, found.shown()))
+    return _together(form, parts, _left_out(names))
+
+
+def _doubled(name: str) -> str:
+    return name.replace('"', '""')
+
+
+def _left_out(names: Sequence[str]) -> tuple[str, ...]:
+    if len(names) <= _MOST_PARTS:
+        return ()
+    return (f"{len(names) - _MOST_PARTS} smaller tables are not shown",)
+
+
+def _workbook(form: str, file: BinaryIO) -> Profile:
+    names = tables.sheet_names(_source(file))
+    parts: list[Profile] = []
+    told: list[str] = []
+    for name in names[:_MOST_PARTS]:
+        rows = tables.sheet_rows(_source(file), name, _MOST_SHEET_ROWS)
+        part = _sheet(form, file, name, rows)
+        if part is None:
+            told.append(f"sheet {name!r} holds no table")
+        else:
+            parts.append(part)
+    parts.sort(key=lambda one: -len(one.rows))
+    return _together(form, parts, (*told, *_left_out(names)))
+
+
+def _sheet(form: str, file: BinaryIO, name: str, rows: list[list[str]]) -> Profile | None:
+    width = max((_filled(row) for row in rows), default=0)
+    if width == 0:
+        return None
+    skip = next((n for n, row in enumerate(rows) if _is_of_table(rows, n, row, width)), 0)
+    header = _header_rows(rows[skip:])
+    names = header_names(rows[skip : skip + header]) if header else distinct([""] * width)
+    arguments: dict[str, Argument] = {"sheet": name}
+    if skip:
+        arguments["skip"] = skip
+    arguments["header"] = header
+    if not header:
+        arguments["names"] = names
+    reading = Reading("tables", "workbook", arguments, packages=("python-calamine",))
+    found = read_source(reading, _source(file))
+    one = _part(form, name, reading, columns_of(found), found.shown())
+    notes = [f"{skip} rows above the table are passed over"] if skip else []
+    notes += [f"the header takes {header} rows; their cells are joined"] if header > 1 else []
+    return replace(one, header=header > 0, problems=tuple(notes))
+
+
+def _filled(row: Sequence[str]) -> int:
+    return next((n for n in range(len(row), 0, -1) if row[n - 1]), 0)
+
+
+def _is_of_table(
+    rows: Sequence[Sequence[str]], number: int, row: Sequence[str], width: int
+) -> bool:
+    """Whether a row fills more than a title does; else the table begins below."""
+    filled = sum(map(bool, row))
+    later = [sum(map(bool, other)) for other in rows[number + 1 : number + 6]]
+    return filled > 0 and (width < 3 or filled > 1 or not any(one > 1 for one in later))
+
+
+def _header_rows(rows: Sequence[Sequence[str]]) -> int:
+    """Rows at the top that name columns: none typed, above some that are."""
+    body = rows[1:]
+    if not rows or any(looks_typed(cell) for cell in rows[0] if not _is_year(cell)):
+        return 0
+    if not body:
+        return 1
+    count = 1
+    has_gap = any(not cell for cell in rows[0][: _filled(rows[1])])
+    while has_gap and count < min(3, len(rows) - 1) and not any(map(looks_typed, rows[count])):
+        typed = any(looks_typed(cell) for cell in rows[count + 1])
+        count += 1
+        if typed:
+            return count
+    first = [cell for cell in rows[0] if cell]
+    below = {cell for row in body[:500] for cell in row}
+    repeats = sum(cell in below for cell in first)
+    typed_below = any(looks_typed(cell) for row in body[:50] for cell in row)
+    return 1 if typed_below or repeats <= len(first) // 2 else 0
+
+
+def _is_year(cell: str) -> bool:
+    return len(cell) == 4 and cell.isdecimal() and "1900" <= cell <= "2100"
+
+
+def _part(
+    form: str,
+    name: str,
+    reading: Reading,
+    columns: tuple[ColumnProfile, ...],
+    rows: tuple[tuple[str | None, ...], ...],
+) -> Profile:
+    names = "|".join(column.name for column in columns)
+    return Profile(
+        format=form, columns=columns, rows=rows, fingerprint=f"{form}|{names}", reading=reading,
+        part=name,
+    )  # fmt: skip
+
+
+def _together(form: str, parts: list[Profile], told: tuple[str, ...]) -> Profile:
+    """A file of its tables: the first stands for it where there are more."""
+    if not parts:
+        return Profile(format=form, problems=("it holds no table", *told), fingerprint=form)
+    first = parts[0]
+    if len(parts) > 1:
+        told = (f"{len(parts)} tables: {', '.join(str(one.part) for one in parts[:20])}", *told)
+    shape = "||".join(sorted(one.fingerprint for one in parts))
+    return replace(
+        first,
+        problems=(*told, *first.problems),
+        fingerprint=shape,
+        parts=tuple(parts) if len(parts) > 1 else (),
+    )
+
+
+_PROFILERS: dict[str, Callable[[str, BinaryIO], Profile]] = {
+    "parquet": _columnar,
+    "arrow": _columnar,
+    "orc": _columnar,
+    "sqlite": _sqlite,
+    "xlsx": _workbook,
+    "xls": _workbook,
+    "ods": _workbook,
+}

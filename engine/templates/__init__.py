@@ -1,1 +1,0 @@
-"""The plugins that are drafted: one template per format."""
