@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from casparian_flow.errors import ConfigError
 from casparian_flow.reading.naming import distinct
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
+from engine.formats.merging import Seen, merge
 
 _KINDS = {
     "int64": "integer", "double": "number", "bool": "truth", "date": "date", "timestamp": "time",
@@ -155,14 +156,15 @@ def _tables(profile: Profile, topic: str) -> list[_Table]:
         names = tuple(str(part.part) for part in group)
         own = topic if len(groups) == 1 else _topic_of(topic, names[0], tables)
         prefix = "" if len(groups) == 1 else f"{own.removeprefix(topic).strip('_').upper()}_"
-        others = [name for part in readable if part not in group for name in [str(part.part)]]
+        others = [str(part.part) for part in readable if part not in group] + [*profile.others]
         members = _globs(names, others) if is_archive else ()
         is_named = group[0].reading is not None and group[0].reading.function in _BY_NAME
         if not is_archive and not is_named and len(group) > 1:
             tables += [_Table(own, f"{prefix}{n}_", part, (), ()) for n, part in enumerate(group)]
             continue
         parts = () if is_archive or len(group) == 1 else names
-        tables.append(_Table(own, _constant_name(prefix), group[0], members, parts))
+        same = merge([Seen(str(part.part), replace(part, parts=())) for part in group]).profile
+        tables.append(_Table(own, _constant_name(prefix), same, members, parts))
     return tables
 
 

@@ -260,21 +260,15 @@ def _of_members(profiles: list[Profile], told: list[str]) -> Profile:
     shapes = {one.fingerprint for one in tables}
     first = tables[0]
     count = f"{len(tables)} members" if len(tables) > 1 else "1 member"
+    names = tuple(str(one.part) for one in others)
+    whole = replace(first, part=None, parts=tuple(_each(tables)), others=names)
     if len(shapes) == 1:
         told.append(f"{count} of one shape, the first: {first.part}")
-        return replace(
-            first, part=None, problems=(*told, *first.problems), parts=tuple(_each(tables))
-        )
-    told.append(
-        f"{len(shapes)} shapes in {count}: {', '.join(str(one.part) for one in tables[:12])}"
-    )
-    return replace(
-        first,
-        part=None,
-        problems=(*told, *first.problems),
-        fingerprint="||".join(sorted(shapes)),
-        parts=tuple(_each(tables)),
-    )
+        return replace(whole, problems=(*told, *first.problems))
+    shown = ", ".join(str(one.part) for one in tables[:12])
+    told.append(f"{len(shapes)} shapes in {count}: {shown}")
+    fingerprint = "||".join(sorted(shapes))
+    return replace(whole, problems=(*told, *first.problems), fingerprint=fingerprint)
 
 
 def _each(tables: list[Profile]) -> Iterator[Profile]:

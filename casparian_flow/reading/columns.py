@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,29 +24,16 @@ import pyarrow.compute as pc
 from casparian_flow.errors import PluginError
 from casparian_flow.reading.blocks import Block, Fault
 from casparian_flow.reading.kinds import KINDS, convert
+from casparian_flow.sdk import BasePlugin
 
 Spec = Sequence[str | None]
 """Kind, how it is written, unit; see `kinds`."""
 
 
-class Plugin(Protocol):
-    """What is used of a `BasePlugin`."""
-
-    def quarantine(
-        self, record: object, reason: str, line: int | None = None, **position: object
-    ) -> None:
-        """Set one record aside."""
-        ...
-
-    def account(self, *, read: int, skipped: Mapping[str, int]) -> None:
-        """Say how many records were read and passed over."""
-        ...
-
-
 def typed(  # noqa: PLR0913 - each is a property of the files, named where it is drafted
     blocks: Iterable[Block],
     columns: Mapping[str, Spec],
-    plugin: Plugin,
+    plugin: BasePlugin,
     *,
     missing: Sequence[str] = ("",),
     optional: Sequence[str] = (),
@@ -155,7 +142,7 @@ def _any(masks: Iterable[pa.Array]) -> pa.Array | None:
     return whole
 
 
-def _set_aside(plugin: Plugin, fault: Fault, member: str | None) -> None:
+def _set_aside(plugin: BasePlugin, fault: Fault, member: str | None) -> None:
     place = fault.place
     plugin.quarantine(
         place.raw, fault.reason, place.line,
@@ -181,7 +168,7 @@ class _Misfits(NamedTuple):
 
 
 def _set_misfits_aside(
-    plugin: Plugin, block: Block, misfits: _Misfits, bad: pa.Array, member: str | None
+    plugin: BasePlugin, block: Block, misfits: _Misfits, bad: pa.Array, member: str | None
 ) -> None:
     by_row: dict[int, list[str]] = {row: [] for row in pc.indices_nonzero(bad).to_pylist()}
     for name, mask in misfits.wrong.items():

@@ -109,11 +109,11 @@ def _parse(
         if row is None:
             return
         count, before = feed.used - before, feed.used
-        if is_last and feed.is_at_end and _is_open(row, lines[-1], dialect):
-            yield "a quote that never closes", 1
-            return
         if count > 1 and width > 1 and _swallows(lines[start : start + count], dialect, width):
             yield f"a quote that only closes {count - 1} lines further, over whole records", 1
+            return
+        if is_last and feed.is_at_end and _is_open(row, b"".join(lines[-count:]), dialect):
+            yield "a quote that never closes", 1
             return
         yield row, count
         start += count
@@ -126,15 +126,14 @@ def _swallows(lines: list[bytes], dialect: Dialect, width: int) -> bool:
     return whole[0] and sum(whole) >= _SWALLOWED_SHARE * len(whole)
 
 
-def _is_open(row: list[str], last: bytes, dialect: Dialect) -> bool:
+def _is_open(row: list[str], raw: bytes, dialect: Dialect) -> bool:
     """Whether the source's last record only ends with it because a quote never closes."""
     quote = dialect.quote
-    if not quote or not row:
+    text = raw.decode(dialect.encoding, "replace").rstrip("\r\n")
+    if not quote or not row or text.count(quote) % 2 == 0:
         return False
-    text = last.decode(dialect.encoding, "replace").rstrip("\r\n")
-    return row[-1].endswith("\n") or (
-        text.count(quote) % 2 == 1 and not text.endswith(quote) and "\n" in row[-1]
-    )
+    begins = text.startswith(quote) or f"{dialect.delimiter}{quote}" in text
+    return row[-1].endswith("\n") or (begins and not text.endswith(quote))
 
 
 class _Feed:

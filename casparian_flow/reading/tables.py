@@ -18,6 +18,7 @@ from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.sources import Source, seekable
 
 _ROWS = 65_536
+_IN_MEMORY_BYTES = 256 << 20
 
 
 def parquet(source: Source) -> Iterator[pa.RecordBatch]:
@@ -60,33 +61,52 @@ def _named(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def sqlite(source: Source, *, table: str) -> Iterator[Block]:
     """Yield the rows of a table of a SQLite file, blobs in hexadecimal."""
-    return from_records(_sqlite(source, table), has_all=True)
-
-
-def _sqlite(source: Source, table: str) -> Iterator[Record | Fault]:
     with open_sqlite(source) as database:
         quoted = '"' + table.replace('"', '""') + '"'
         cursor = database.execute(f"SELECT * FROM {quoted}")  # noqa: S608 - quoted
         names = distinct([str(column[0]) for column in cursor.description])
-        for number, row in enumerate(cursor, 1):
-            cells = [_plain(value) for value in row]
-            place = Place(number, None, None, "\t".join(cell or "" for cell in cells))
-            yield Record(place, dict(zip(names, cells, strict=True)))
+        yield empty(names)
+        yield from from_records(_fetched(cursor, names), has_all=True)
+
+
+def _fetched(cursor: Iterable[Sequence[object]], names: Sequence[str]) -> Iterator[Record]:
+    for number, row in enumerate(cursor, 1):
+        cells = [_plain(value) for value in row]
+        place = Place(number, None, None, "\t".join(cell or "" for cell in cells))
+        yield Record(place, dict(zip(names, cells, strict=True)))
 
 
 def open_sqlite(source: Source) -> closing[sqlite3.Connection]:
-    """A SQLite file, read only; it is copied to the scratch folder if it must."""
-    if not source.packing and isinstance(getattr(source.stream, "name", None), str):
-        path = str(source.stream.name)
+    """A SQLite file, read only: in memory if it is small, else from its path or a copy of it.
+
+    Behind the wall a small input has no path that SQLite would follow.
+    """
+    head = source.stream.read(_IN_MEMORY_BYTES + 1)
+    if len(head) <= _IN_MEMORY_BYTES:
+        database = sqlite3.connect(":memory:")
+        database.deserialize(_without_log(head))
     else:
-        with tempfile.NamedTemporaryFile(suffix=".db", delete=False) as copy:
-            while piece := source.stream.read(1 << 20):
-                copy.write(piece)
-        path = copy.name
-    escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    database = sqlite3.connect(f"file:{escaped}?mode=ro&immutable=1", uri=True)
+        path = str(getattr(source.stream, "name", ""))
+        if source.packing or not path or path.isdecimal():
+            path = _copied(head, source)
+        escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        database = sqlite3.connect(f"file:{escaped}?mode=ro&immutable=1", uri=True)
+    database.execute("PRAGMA query_only = ON")
     database.text_factory = _decoded
     return closing(database)
+
+
+def _without_log(content: bytes) -> bytes:
+    """The file as one without a write-ahead log, which a database in memory cannot have."""
+    return content if content[18:20] != b"\x02\x02" else content[:18] + b"\x01\x01" + content[20:]
+
+
+def _copied(head: bytes, source: Source) -> str:
+    with tempfile.NamedTemporaryFile(suffix=".db", delete=False) as copy:
+        copy.write(head)
+        while piece := source.stream.read(1 << 20):
+            copy.write(piece)
+    return copy.name
 
 
 def _decoded(raw: bytes) -> str:

@@ -44,4 +44,5 @@ def from_plain(plain: dict[str, Any]) -> Profile:
         reading=reading,
         part=plain["part"],
         parts=tuple(from_plain(part) for part in plain["parts"]),
+        others=tuple(map(str, plain["others"])),
     )

@@ -79,6 +79,8 @@ def recognise(sample: Sample) -> Profile | None:
         arguments["footer"] = footer
     reading = Reading("delimited", "read", arguments)
     found = tabulate(reading, sample.content)
+    if arguments.get("skip"):
+        notes.append(f"{arguments['skip']} lines above the table are passed over")
     if not header:
         notes.append("no header row: columns are numbered; name them in the draft's NAMES")
     elif not found.rows:

@@ -72,6 +72,9 @@ class Profile:
     parts: tuple[Profile, ...] = ()
     """The tables of a file that holds several; the first is the largest."""
 
+    others: tuple[str, ...] = ()
+    """Members of an archive that are no table."""
+
     @property
     def dialect(self) -> Mapping[str, str | int | None]:
         """The reader's settings that are single values, as a person is shown them."""

@@ -146,7 +146,7 @@ def _is_of_table(
     """Whether a row fills more than a title does; else the table begins below."""
     filled = sum(map(bool, row))
     later = [sum(map(bool, other)) for other in rows[number + 1 : number + 6]]
-    return filled > 0 and (width < 3 or filled > 1 or not any(one > 1 for one in later))
+    return filled > 1 or (filled == 1 and (width == 1 or not any(one > 1 for one in later)))
 
 
 def _header_rows(rows: Sequence[Sequence[str]]) -> int:

@@ -1,0 +1,109 @@
+"""Many files of one kind: drift is told, and what one excludes no column of them can be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.drafting import draft_source
+from engine.formats.interface import ColumnProfile
+from engine.formats.merging import Merged, Seen, merge
+from engine.profile import profile_file
+from engine.profiling import profile_group
+
+
+def merged(folder: Path, *texts: str) -> Merged:
+    return merge([Seen(f"f{n}.csv", one(folder, n, text)) for n, text in enumerate(texts)])
+
+
+def one(folder: Path, number: int, text: str):
+    path = folder / f"f{number}.csv"
+    path.write_text(text)
+    return profile_file(os.fsencode(path))
+
+
+def columns(found: Merged) -> dict[str, ColumnProfile]:
+    return {column.name: column for column in found.profile.columns}
+
+
+def test_one_file_decides_what_another_leaves_open(tmp_path: Path) -> None:
+    found = columns(merged(tmp_path, "day,n\n01/02/2024,1\n", "day,n\n31/05/2024,1.5\n"))
+
+    assert (found["day"].type, found["day"].candidates) == ("date", ["%d/%m/%Y"])
+    assert found["day"].ambiguity is None
+    assert found["n"].type == "double"
+
+
+def test_files_that_exclude_each_others_format_are_told_with_first_and_last(tmp_path: Path) -> None:
+    year = [
+        f"day\n{f'25/{m:02d}' if m < 7 else f'{m:02d}/25'}/2024\n03/04/2024\n" for m in range(1, 13)
+    ]
+
+    day = columns(merged(tmp_path, *year))["day"]
+
+    assert (day.type, sorted(day.candidates)) == ("string", ["%d/%m/%Y", "%m/%d/%Y"])
+    assert "(the first f0.csv, '25/01/2024', the last f5.csv)" in str(day.ambiguity)
+    assert "%m/%d/%Y in 6 files (the first f6.csv, '07/25/2024'" in str(day.ambiguity)
+
+
+def test_columns_that_are_missing_new_renamed_or_elsewhere_are_read_by_name(tmp_path: Path) -> None:
+    found = merged(
+        tmp_path,
+        "id,amount,name\n1,2.5,x\n",
+        "id,amount,name\n1,2.5,x\n",
+        "id,Amount (EUR),name\n1,2.5,y\n",
+        "name,id,amount,region\nz,1,2,n\n",
+    )
+
+    assert columns(found)["amount"].aliases == ["Amount (EUR)"]
+    assert not columns(found)["amount"].optional
+    assert columns(found)["region"].optional
+    told = " ".join(found.drift)
+    assert "'Amount (EUR)' in 1 of 4 files (f2.csv)" in told
+    assert "region is missing in 3 of 4" in told
+    assert "another order" in told
+    source = draft_source(found.profile, topic="t", pattern="*").source
+    assert 'OPTIONAL = ["region"]' in source
+    assert 'RENAMED = {"Amount (EUR)": "amount"}' in source
+
+
+def test_files_of_another_kind_are_named_and_not_read(tmp_path: Path) -> None:
+    found = merged(tmp_path, "id,x\n1,2\n", "id,x\n3,4\n", "a;b;c\n1;2;3\n", "p,q\nv,w\n")
+
+    assert found.others == ["f2.csv", "f3.csv"]
+    assert list(columns(found)) == ["id", "x"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        ("1", "x", "string"),
+        ("1", "", "int64"),
+        ("007", "7", "string"),
+        ("1,5", "12", "double"),
+        ("Y", "N", "string"),
+        ("5%", "7%", "double"),
+        ("5%", "7", "string"),
+    ],
+)
+def test_a_column_is_what_every_file_allows(
+    tmp_path: Path, first: str, second: str, kind: str
+) -> None:
+    found = merged(tmp_path, f'k;c\na;"{first}"\n', f'k;c\nb;"{second}"\n')
+
+    assert columns(found)["c"].type == kind
+
+
+def test_a_group_is_looked_at_from_end_to_end(tmp_path: Path) -> None:
+    for number in range(40):
+        day = f"{13 if number != 39 else 1:02d}/{1 if number != 39 else 13:02d}/2024"
+        (tmp_path / f"e{number:02d}.csv").write_text(f"day,n\n{day},1\n")
+    paths = [os.fsencode(path) for path in sorted(tmp_path.iterdir())]
+
+    group = profile_group(paths)
+
+    assert (group.looked_at, group.count) == (40, 40)
+    assert "e39.csv" in str(group.merged.profile.columns[0].ambiguity)
+    assert any("40 of 40 files" in problem for problem in group.merged.profile.problems)
