@@ -160,7 +160,9 @@ def _tables(profile: Profile, topic: str) -> list[_Table]:
         members = _globs(names, others) if is_archive else ()
         is_named = group[0].reading is not None and group[0].reading.function in _BY_NAME
         if not is_archive and not is_named and len(group) > 1:
-            tables += [_Table(own, f"{prefix}{n}_", part, (), ()) for n, part in enumerate(group)]
+            tables += [
+                _Table(own, f"{prefix}TABLE_{n}_", part, (), ()) for n, part in enumerate(group, 1)
+            ]
             continue
         parts = () if is_archive or len(group) == 1 else names
         same = merge([Seen(str(part.part), replace(part, parts=())) for part in group]).profile

@@ -67,6 +67,60 @@ def _whole(held: Sequence[Line]) -> Place:
     return Place(first.number, first.offset, length, "\n".join(line.text for line in held))
 
 
+def blocks(
+    source: Source, *, heads: Sequence[int], skip: int = 0, encoding: str = "utf-8"
+) -> Iterator[Block]:
+    """Yield one row a block of lines; blank lines end a block.
+
+    The first lines are split at tabs and runs of blanks into `line_1_1`, `line_1_2` ...; those
+    after them are kept together in `rest`.
+
+    Args:
+        source: What to read.
+        heads: For each line that is split, into how many cells; the last takes what is left.
+        skip: Lines above the first block.
+        encoding: The source's encoding.
+    """
+    return from_records(_blocks(source, heads, skip, encoding))
+
+
+def _blocks(
+    source: Source, heads: Sequence[int], skip: int, encoding: str
+) -> Iterator[Record | Fault]:
+    held: list[Line] = []
+    for line in lines(source, encoding):
+        if isinstance(line, Fault):
+            yield line
+        elif line.number <= skip:
+            continue
+        elif line.text.strip() and len(held) < _MOST_LINES:
+            held.append(line)
+        elif held:
+            yield _block_record(held, heads)
+            held = []
+    if held:
+        yield _block_record(held, heads)
+
+
+def _block_record(held: Sequence[Line], heads: Sequence[int]) -> Record | Fault:
+    values: dict[str, str | None] = {}
+    for number, (line, count) in enumerate(zip(held, heads, strict=False), 1):
+        cells = block_cells(line.text, count)
+        if len(cells) < count:
+            reason = f"line {line.number} has {len(cells)} cells instead of {count}"
+            return Fault(_whole(held), "FIELD_COUNT", reason)
+        values |= {f"line_{number}_{place}": cell for place, cell in enumerate(cells, 1)}
+    rest = "\n".join(line.text.strip() for line in held[len(heads) :])
+    values["rest"] = rest or None
+    return Record(_whole(held), values)
+
+
+def block_cells(text: str, most: int = 0) -> list[str]:
+    """What tabs and runs of blanks divide in a line, into `most` cells; 0 for any number."""
+    cells = re.split(r"\t+| {2,}", text.strip(), maxsplit=most - 1 if most else 0)
+    return [cell.strip() for cell in cells]
+
+
 def mail(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
     """Yield one row a message: its header fields as they are decoded, and `body`.
 

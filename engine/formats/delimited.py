@@ -24,11 +24,15 @@ _MOST_PREAMBLE = 40
 _LEAST_SHARE = 0.8
 _JUDGED_ROWS = 300
 _SAMPLE_ROWS = 5_000
-_FOOTER_WORDS = (
-    r"grand total|sub-?total|totals?|sum|summe|gesamt|somme|suma|totaal|count|records?|rows?"
-    r"|end of (?:file|report|data)|eof|trailer"
+_FOOTER = re.compile(
+    r"(?i)^\W*(?:grand total|sub-?totals?|totals?|summe|gesamt|somme|suma|totaal)(?![a-z])"
 )
-_FOOTER = re.compile(rf"^\W*(?:{_FOOTER_WORDS}|\d+ rows?\b|\(\d+ rows?\))(?![a-z])", re.IGNORECASE)
+"""Begins the sum at the end of a report."""
+_FOOTER_LINE = re.compile(
+    r"(?i)^\W*(?:sum|count|\d+ (?:rows?|records?)|(?:rows?|records?)\W*\d+|end of \w+|eof"
+    r"|trailer)\W*$"
+)
+"""Is all that such a line says."""
 _CLEAN = re.compile(
     r"[\w.+-]+@[\w.-]+|[a-z]+://\S+|[+-]?[$€£]?[\d.,' ]+%?|[\d:/. TZ+-]+"
     r"|[\w(#$%°/&'.-][\w .()/&'%#°:!?+*=-]*",
@@ -321,17 +325,14 @@ def _footer(sample: Sample, one: _Reading, header: int) -> tuple[str, list[str]]
         return "", []
     cells = [cell.strip() for cell in last.cells]
     lead = next((cell for cell in cells if cell), "")
-    found = _FOOTER.match(lead)
-    ragged = len(last.cells) < one.width
+    found = _FOOTER.match(lead) or _FOOTER_LINE.match(lead)
+    is_ragged = len(last.cells) < one.width
     is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
-    if found is None or (not ragged and not is_word and (len(lead) > 30 or all(cells))):
+    if found is None or not (is_ragged or is_word or not all(cells)):
         return "", []
-    if any(
-        _FOOTER.match(next((c.strip() for c in row.cells if c.strip()), "")) for row in rows[:-2]
-    ):
-        return "", []
-    if not ragged and not _is_alone(lead, rows[:-1]):
-        return "", []
+    leads = [next((c.strip() for c in row.cells if c.strip()), "") for row in rows[:-1]]
+    if any(_FOOTER.match(text) or _FOOTER_LINE.match(text) for text in leads):
+        return "", []  # an ordinary value, then
     line = sample.text.rstrip("\n").rpartition("\n")[2]
     pattern = (
         "(?i)^"
@@ -340,8 +341,3 @@ def _footer(sample: Sample, one: _Reading, header: int) -> tuple[str, list[str]]
     )
     why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
     return pattern, [f"{why}; the draft passes over it (`footer`)"]
-
-
-def _is_alone(lead: str, rows: Sequence[_Row]) -> bool:
-    """Whether no other row begins with a word of that kind, so that it is no ordinary value."""
-    return all(row.cells[0].strip().lower() != lead.lower() for row in rows)

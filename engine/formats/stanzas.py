@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from engine.formats.interface import Profile, Reading, Sample
+from casparian_flow.reading.stanzas import block_cells
+from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of, tabulate
 
 _FIELD = re.compile(r"[A-Za-z][\w-]*:(?:[ \t]|$)")
@@ -22,12 +23,13 @@ _MAIL_FIELDS = (
 _COMPONENTS = (
     "VCARD", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE", "VCALENDAR",
 )  # fmt: skip
+_LEAST_BLOCKS, _BLOCK_LINES, _MOST_HEADS = 8, 2_000, 20
 _LEAST_SHARE = 0.9
 
 
 def recognise(sample: Sample) -> Profile | None:
     """The profile of a file of fields; None if it is none."""
-    return _cards(sample) or _ofx(sample) or _mail(sample) or _paragraphs(sample)
+    return _cards(sample) or _ofx(sample) or _mail(sample) or _paragraphs(sample) or _blocks(sample)
 
 
 def _cards(sample: Sample) -> Profile | None:
@@ -38,7 +40,8 @@ def _cards(sample: Sample) -> Profile | None:
     inner = {kind.upper(): count for kind, count in kinds.items()}
     wanted = [kind for kind in _COMPONENTS if kind in inner]
     if not wanted:
-        return None
+        why = "a calendar or card without entries: nothing to draft from"
+        return Profile(format="icalendar", problems=(why,), fingerprint="icalendar|")
     main = [kind for kind in wanted if kind in _COMPONENTS[:4]] or wanted
     component = max(main, key=lambda kind: inner[kind])
     reading = Reading(
@@ -108,6 +111,47 @@ def _paragraphs(sample: Sample) -> Profile | None:
     if found.rows < 1 or len(found.faults) > found.rows * 0.2:
         return None
     return profile_of("stanzas", reading, sample, shape=next(iter(found.columns)), found=found)
+
+
+def _blocks(sample: Sample) -> Profile | None:
+    """Blocks of lines of one shape with blank lines between, their first lines split by tabs."""
+    lines = sample.text.split("\n")
+    groups: list[list[str]] = [[]]
+    firsts: list[int] = []
+    for number, line in enumerate(lines[:_BLOCK_LINES], 1):
+        if not line.strip():
+            groups.append([])
+        else:
+            if not groups[-1]:
+                firsts.append(number)
+            groups[-1].append(line)
+    groups = [group for group in groups if group]
+    if len(groups) < _LEAST_BLOCKS:
+        return None
+    skip = 0 if _shape(groups[0]) == _shape(groups[1]) else 1
+    body = groups[skip:-1]
+    heads: list[int] = []
+    while len(heads) < _MOST_HEADS and (count := _common(body, len(heads))) > 1:
+        heads.append(count)
+    if not heads:
+        return None
+    arguments: dict[str, Argument] = {"heads": heads, "encoding": _encoding(sample)}
+    if skip:
+        arguments["skip"] = firsts[1] - 1
+    told = ["blocks of lines with blank lines between; their fields have no names, only places"]
+    return profile_of("blocks", Reading("stanzas", "blocks", arguments), sample, problems=told)
+
+
+def _shape(group: list[str]) -> tuple[int, ...]:
+    return tuple(len(block_cells(line)) for line in group)
+
+
+def _common(groups: list[list[str]], line: int) -> int:
+    """Into how many cells nearly every block's nth line is split, at least; 0 if many lack it."""
+    counts = sorted(len(block_cells(group[line])) for group in groups if len(group) > line)
+    if len(counts) < _LEAST_SHARE * len(groups):
+        return 0
+    return counts[int(len(counts) * (1 - _LEAST_SHARE))]
 
 
 def _encoding(sample: Sample) -> str:

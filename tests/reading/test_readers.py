@@ -284,3 +284,17 @@ def test_binary_records_by_their_layout() -> None:
     assert batch.to_pylist() == [{"id": 1, "code": "ab"}, {"id": 2, "code": "c"}]
     with pytest.raises(ValueError, match="3 bytes instead of 7"):
         list(tables.binary(source(content[:-4]), layout="<I3s", names=["id", "code"], skip=4))
+
+
+def test_blocks_of_lines_are_split_where_their_first_lines_are() -> None:
+    content = b"title\n\n00-22\t\tA  B Corp.\n0022  x\t\tA\n\tStreet 1\n\tUS\n\n\t\tonly this\n"
+
+    rows, faults = found(stanzas.blocks(source(content), heads=[2, 3], skip=2))
+
+    assert rows == [
+        {
+            "line_1_1": "00-22", "line_1_2": "A  B Corp.", "line_2_1": "0022", "line_2_2": "x",
+            "line_2_3": "A", "rest": "Street 1\nUS", "_line": 3,
+        }
+    ]  # fmt: skip
+    assert faults == [(8, "FIELD_COUNT")]
