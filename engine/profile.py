@@ -77,18 +77,30 @@ def profile_file(path: bytes, part: str | None = None) -> Profile:
     return wanted
 
 
-def _whole(path: bytes) -> Profile:
+def glance(path: bytes) -> Profile:
+    """The profile of a file that is text, at once; of others only their format, unopened.
+
+    For looking at many files: nothing is unpacked and no child is started.
+
+    Raises:
+        SourceError: gone, unreadable, or not a regular file.
+    """
+    return _whole(path, text_only=True)
+
+
+def _whole(path: bytes, *, text_only: bool = False) -> Profile:
     head, more, size = sampling.read_parts(path)
     name = path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
     if size == 0:
         return Profile(format="empty", problems=("the file is empty",), fingerprint="empty")
     form = _binary_form(head, path)
     if form in _CONFINED:
-        return _profile_confined(form, path)
+        return Profile(format=form) if text_only else _profile_confined(form, path)
     if form is not None:
         return _unknown(form)
-    if packing_of(head) is not None:
-        return _packed(path, name)
+    packing = packing_of(head)
+    if packing is not None:
+        return Profile(format=packing) if text_only else _packed(path, name)
     sample = sampling.decode(name, head, more, size, whole=size <= sampling.HEAD_BYTES)
     return _unknown(None) if sample is None else profile_sample(sample)
 

@@ -47,10 +47,17 @@ def scan(
 
 def _groups(groups: list[dict[str, Any]]) -> None:
     rows: Rows = [
-        [g["fingerprint"], g["files"], g["bytes"], g["plugin"] or "nobody", g["example"]]
+        [
+            g["fingerprint"], g["files"], g["bytes"], g["plugin"] or "nobody", g["format"],
+            g["shape"], g["example"],
+        ]
         for g in groups
-    ]
-    showing.table(("shape", "files", "bytes", "read by", "example"), rows)
+    ]  # fmt: skip
+    heads = ("named like", "files", "bytes", "read by", "format", "holds", "example")
+    showing.table(heads, rows)
+    for group in groups:
+        if group["note"]:
+            showing.say(f"{group['fingerprint']}: {group['note']}")
 
 
 @app.command(epilog="Example: casparian sources ~/exports --on-delete drop")

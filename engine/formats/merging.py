@@ -68,6 +68,23 @@ def merge(seen: Sequence[Seen], *, named: Seen | None = None) -> Merged:
     return merged
 
 
+def drift_between(base: Profile, other: Profile) -> str | None:
+    """How a file differs from one that it is like; None if it is not like it, empty if the same."""
+    if not _is_kin(base, other):
+        return None
+    renamed = _renamed(base, other)
+    mine = [column.name for column in base.columns]
+    its = [column.name for column in other.columns]
+    told = [f"{name} is called {alias!r}" for alias, name in renamed.items()]
+    told += [f"{name} is new" for name in its if name not in mine and name not in renamed]
+    gone = [name for name in mine if name not in its and name not in renamed.values()]
+    told += [f"{name} is missing" for name in gone]
+    shared = [name for name in mine if name in its]
+    if [name for name in its if name in mine] != shared:
+        told.append("its columns are in another order")
+    return "; ".join(told[:10])
+
+
 def _is_kin(base: Profile, other: Profile) -> bool:
     """Whether a file is read in the same way and shares half of the columns."""
     if other.fingerprint == base.fingerprint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from sqlalchemy import select
@@ -13,12 +14,14 @@ from engine.listing import records
 from engine.models import LocationState, RoutingRule, SourceRoot
 from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
+from engine.service.looking import look
 from engine.service.results import Group
 
 _MOST_GROUPS = 20
 _SHAPES = {
     "shape": pl.String, "plugin": pl.String, "files": pl.UInt32, "bytes": pl.Int64,
-    "id": pl.Int64, "path": pl.Binary, "root": pl.Binary,
+    "id": pl.Int64, "path": pl.Binary, "root": pl.Binary, "size": pl.Int64,
+    "last": pl.Binary, "last_size": pl.Int64,
 }  # fmt: skip
 
 
@@ -42,8 +45,10 @@ def survey(session: Session, roots: Sequence[SourceRoot], *, pattern: str = "**/
     dark = table.filter(pl.col("plugin").is_null())["files"].sum()
     merged = _summed(_few(table))
     merged = merged.sort(
-        pl.col("plugin").is_not_null(), "files", "shape", descending=[False, True, False]
-    )
+        pl.col("plugin").is_not_null(), "files", "bytes", "shape",
+        descending=[False, True, True, False],
+    )  # fmt: skip
+    shown = merged.head(_MOST_GROUPS).to_dicts()
     groups = [
         Group(
             fingerprint=row["shape"],
@@ -54,9 +59,19 @@ def survey(session: Session, roots: Sequence[SourceRoot], *, pattern: str = "**/
             example_file=f"file-{row['id']}",
             plugin=row["plugin"],
         )
-        for row in merged.head(_MOST_GROUPS).to_dicts()
+        for row in shown
     ]
+    samples = {f"file-{row['id']}": _samples(row) for row in shown}
+    # Those that are read come first here, so that others can be told to be like them.
+    look(sorted(groups, key=lambda group: group.plugin is None), samples)
     return Survey(groups, int(dark))
+
+
+def _samples(row: dict[str, Any]) -> list[tuple[bytes, int]]:
+    """The first and the last file of a group, with their sizes."""
+    first = (absolute(row["root"], row["path"]), int(row["size"]))
+    last = (absolute(row["root"], row["last"]), int(row["last_size"]))
+    return list(dict.fromkeys([first, last]))
 
 
 def format_of(shape: str) -> str:
@@ -90,6 +105,9 @@ def _shapes(session: Session, root: SourceRoot, pattern: str) -> pl.DataFrame:
             pl.col("id").cast(pl.Int64),
             "path",
             pl.lit(root.path, pl.Binary).alias("root"),
+            pl.col("size").cast(pl.Int64),
+            pl.col("path").alias("last"),
+            pl.col("size").cast(pl.Int64).alias("last_size"),
         )
     )
 
@@ -107,7 +125,7 @@ def _present(session: Session, root: SourceRoot) -> pl.DataFrame:
 def _summed(table: pl.DataFrame) -> pl.DataFrame:
     sums = pl.col("files", "bytes").sum()
     return table.group_by("shape", "plugin", maintain_order=True).agg(
-        sums, pl.col("id", "path", "root").first()
+        sums, pl.col("id", "path", "root", "size").first(), pl.col("last", "last_size").last()
     )
 
 

@@ -161,6 +161,16 @@ def full_name(location: FileLocation, root: SourceRoot) -> str:
     return display(absolute(root.path, location.path))
 
 
+def size_told(count: int) -> str:
+    """Bytes as a person says them: `8.2 GB`."""
+    size, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{count:,} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
 def sentence(count: int, noun: str, plural: str | None = None) -> str:
     """`1 file`, `2 files`, `1,200 files`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

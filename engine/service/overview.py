@@ -27,7 +27,7 @@ from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
 from engine.service.darkness import survey
 from engine.service.datasets import topics
-from engine.service.names import live_roots, sentence
+from engine.service.names import live_roots, sentence, size_told
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import File, Files, Overview
 from engine.service.sources import describe_source
@@ -59,7 +59,9 @@ def get_overview(house: House, _caller: Caller) -> Overview:
     summary += f", {sentence(len(plugins), 'active plugin')}, {sentence(len(known), 'topic')}."
     if dark:
         one = dark[0]
-        summary += f" One plugin would unlock {one.files:,} files, {one.bytes:,} bytes."
+        summary += (
+            f" One plugin would unlock {sentence(one.files, 'file')}, {size_told(one.bytes)}."
+        )
     return Overview(
         summary=summary,
         sources=sources,

@@ -28,6 +28,10 @@ class Group(Part):
     example_file: str
     """The example's id, safe to repeat where a path is not."""
     plugin: str | None
+    shape: str | None = None
+    """What a few of its files hold, where they were looked into."""
+    note: str | None = None
+    """What drifts within it, or in comparison with a group it is like."""
 
 
 class Overview(Result):
