@@ -212,12 +212,12 @@ def _independent(path: Path, profile: Profile) -> list[tuple[Any, ...]] | None:
 def _by_duckdb(path: Path, _profile: Profile) -> list[tuple[Any, ...]]:
     quoted = str(path).replace("'", "''")
     query = f"SELECT * FROM read_csv('{quoted}', all_varchar=true, sample_size=-1)"
-    return duckdb.sql(query).fetchall()
+    return duckdb.execute(query).fetchall()
 
 
 def _parquet(path: Path, _profile: Profile) -> list[tuple[Any, ...]]:
     quoted = str(path).replace("'", "''")
-    return duckdb.sql(f"SELECT * FROM read_parquet('{quoted}')").fetchall()
+    return duckdb.execute(f"SELECT * FROM read_parquet('{quoted}')").fetchall()
 
 
 def _json(path: Path, profile: Profile) -> list[tuple[Any, ...]] | None:

@@ -43,6 +43,11 @@ class Home:
         return self.root / "spool"
 
     @property
+    def drafts(self) -> Path:
+        """Journals of trials, a folder for each draft."""
+        return self.root / "drafts"
+
+    @property
     def keys(self) -> Path:
         """Signing key and trusted public keys."""
         return self.root / "keys"

@@ -1,63 +1,89 @@
 """Run a draft over real files, confined, promoting nothing.
 
 A process of its own, so that nothing a draft publishes can take the engine down: started by the
-engine with a socket, answers one request and ends.
+engine, answers one request and ends. Each file's outcome goes to a journal as it comes, from which
+the engine tells how far it is, and a run that broke off goes on.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from casparian_flow.errors import CasparianError, GuestError
-from engine import contracts, snapshot, venvs
+from casparian_flow.sdk import RESERVED_COLUMNS
+from engine import snapshot, venvs
 from engine.bridge import (
     BatchOrder,
     Input,
     guest_name,
     run_batch,
 )
+from engine.comparing import Difference, compare
 from engine.events import Closed, Opened, Raised, Rows, SetAside
 from engine.guest_log import Log
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
+from engine.journal import Journal
 from engine.sandbox import strongest_wall
 from engine.settings import load_settings
 
-_SAMPLE_ROWS = 5
-_MOST_QUARANTINED = 20
+_SAMPLE_ROWS, _MOST_ASIDE, _MOST_REASONS = 5, 5, 50
 _CELL_CHARS = 200
+_COMPARED_ROWS = 2_000_000
+_TRIED_BEFORE_STOPPING, _SHARE_THAT_STOPS = 20, 0.9
 
 
 @dataclass
-class _Tally:
-    """What came back so far."""
+class _Attempt:
+    """What one file gave."""
 
     schemas: dict[str, pa.Schema] = field(default_factory=dict[str, pa.Schema])
     sample: dict[str, list[list[str | None]]] = field(
         default_factory=dict[str, list[list[str | None]]]
     )
     rows: dict[str, int] = field(default_factory=dict[str, int])
-    quarantined: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
-    quarantined_count: int = 0
-    failed: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    passed: int = 0
+    kept: dict[str, list[pa.RecordBatch]] = field(default_factory=dict[str, list[pa.RecordBatch]])
+    """All rows of topics that are compared with the version in force."""
+    aside: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
+    codes: dict[str, int] = field(default_factory=dict[str, int])
+    is_done: bool = False
 
 
-def run(request: dict[str, object]) -> dict[str, object]:
-    """Build the draft's environment, run it over each file alone, report what happened."""
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One file to try."""
+
+    files: dict[str, str]
+    topics: tuple[str, ...]
+    path: bytes
+    sha256: str
+    shown: str
+    timeout_s: int
+    before: dict[str, list[str]]
+    """Topic → Parquet files that hold what the version in force gave for this file."""
+
+
+def run(request: dict[str, object]) -> None:
+    """Build the draft's environment and run it over each file alone, in the order given.
+
+    Stops when the first twenty files show that the draft is plainly wrong, if the request says so.
+    """
     settings = load_settings(Path(str(request["home"])))
     home = Home(settings.home)
     files = cast("dict[str, str]", request["files"])
     lockfile = bytes.fromhex(str(request["lockfile"]))
+    journal = Journal(Path(str(request["journal"])))
     wall = strongest_wall(allow_unconfined=settings.allow_unconfined)
     leased = venvs.lease(home.venvs, lockfile, keep_bytes=settings.venvs_mb << 20)
     parent = WarmParent(
@@ -68,36 +94,37 @@ def run(request: dict[str, object]) -> dict[str, object]:
         settings=GuestSettings(settings.guest_memory_mb << 20, settings.scratch_mb << 20),
         on_close=leased.close,
     )
-    tally, log = _Tally(), Log()
+    tried, failed = journal.counts()
+    log = Log()
     with contextlib.closing(parent):
-        for one in cast("list[dict[str, str]]", request["inputs"]):
-            path = bytes.fromhex(one["path"])
-            order = _Order(
-                files=files,
-                topics=tuple(cast("list[str]", request["topics"])),
-                path=path,
-                sha256=one["sha256"],
-                shown=one["shown"],
-                timeout_s=int(str(request["timeout_s"])),
-            )
-            _try_file(parent, order, tally, log, settings.memfd_limit_mb << 20)
-    return _report(tally, wall.level.value, log)
+        for one in cast("list[dict[str, Any]]", request["inputs"]):
+            key = str(one["key"])
+            if journal.has(key):
+                continue
+            order = _order(request, files, one)
+            outcome = _try_file(parent, order, log, settings.memfd_limit_mb << 20)
+            journal.add({"key": key, "level": wall.level.value, **outcome})
+            tried, failed = tried + 1, failed + bool(outcome["reason"])
+            is_wrong = tried >= _TRIED_BEFORE_STOPPING and failed >= _SHARE_THAT_STOPS * tried
+            if request["may_stop"] and is_wrong:
+                break
+    journal.end(log.text()[-4000:])
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    files: dict[str, str]
-    topics: tuple[str, ...]
-    path: bytes
-    sha256: str
-    shown: str
-    timeout_s: int
+def _order(request: dict[str, object], files: dict[str, str], one: dict[str, Any]) -> _Order:
+    return _Order(
+        files=files,
+        topics=tuple(cast("list[str]", request["topics"])),
+        path=bytes.fromhex(one["path"]),
+        sha256=one["sha256"],
+        shown=one["shown"],
+        timeout_s=int(str(request["timeout_s"])),
+        before=one["before"],
+    )
 
 
-def _try_file(
-    parent: WarmParent, order: _Order, tally: _Tally, log: Log, memory_limit: int
-) -> None:
-    attempt = _Tally()
+def _try_file(parent: WarmParent, order: _Order, log: Log, memory_limit: int) -> dict[str, object]:
+    attempt = _Attempt()
     try:
         found = order.sha256 or snapshot.digest(order.path).sha256
         taken = snapshot.take(
@@ -111,14 +138,17 @@ def _try_file(
             if taken.path is not None:
                 taken.path.unlink(missing_ok=True)
     except (CasparianError, OSError) as error:
-        text = error.message if isinstance(error, CasparianError) else str(error)
-        tally.failed.append({"file": order.shown, "reason": text})
-        return
-    _merge(tally, attempt, order.shown)
+        is_ours = isinstance(error, CasparianError)
+        return {
+            "file": order.shown,
+            "reason": error.message if is_ours else str(error),
+            "code": error.code if is_ours else "SOURCE_ERROR",
+        }
+    return _outcome(order, attempt)
 
 
 def _run_child(
-    parent: WarmParent, order: _Order, taken: snapshot.Snapshot, attempt: _Tally, log: Log
+    parent: WarmParent, order: _Order, taken: snapshot.Snapshot, attempt: _Attempt, log: Log
 ) -> None:
     one = Input(guest_name(order.path), taken.fd, None if taken.path is None else str(taken.path))
     batch = BatchOrder(
@@ -135,87 +165,89 @@ def _run_child(
                 case Opened():
                     continue
                 case Rows(topic, rows):
-                    _take_rows(attempt, topic, rows)
-                case SetAside(raw, reason, line, _):
-                    attempt.quarantined_count += 1
-                    if len(attempt.quarantined) < _MOST_QUARANTINED:
-                        fact = {"line": line, "reason": reason, "raw": raw[:_CELL_CHARS]}
-                        attempt.quarantined.append({"file": order.shown, **fact})
+                    _take_rows(attempt, order, topic, rows)
+                case SetAside():
+                    _take_aside(attempt, order, event)
                 case Raised(error):
                     raise error
                 case Closed():
-                    attempt.passed = 1
-    if not attempt.passed:
+                    attempt.is_done = True
+    if not attempt.is_done:
         raise GuestError("the plugin ended without finishing the file")
 
 
-def _take_rows(attempt: _Tally, topic: str, rows: pa.RecordBatch) -> None:
+def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatch) -> None:
     attempt.schemas.setdefault(topic, rows.schema)
     attempt.rows[topic] = attempt.rows.get(topic, 0) + rows.num_rows
+    if topic in order.before and attempt.rows[topic] <= _COMPARED_ROWS:
+        attempt.kept.setdefault(topic, []).append(rows)
     sample = attempt.sample.setdefault(topic, [])
     for record in rows.slice(0, _SAMPLE_ROWS - len(sample)).to_pylist():
         sample.append([_cell(value) for value in record.values()])
+
+
+def _take_aside(attempt: _Attempt, order: _Order, event: SetAside) -> None:
+    attempt.codes[event.code] = attempt.codes.get(event.code, 0) + 1
+    if len(attempt.aside) < _MOST_ASIDE:
+        attempt.aside.append(
+            {
+                "file": order.shown,
+                "line": event.line,
+                "reason": event.reason,
+                "raw": event.raw[:_CELL_CHARS],
+                "code": event.code,
+            }
+        )
 
 
 def _cell(value: object) -> str | None:
     return None if value is None else str(value)[:_CELL_CHARS]
 
 
-def _merge(tally: _Tally, attempt: _Tally, shown: str) -> None:
-    """Add one file's result; a file that contradicts the files before it has failed."""
-    for topic, schema in attempt.schemas.items():
-        try:
-            known = tally.schemas.get(topic, schema)
-            tally.schemas[topic] = _widened(known, schema)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            reason = f"topic {topic}: its columns contradict those of the files before: {error}"
-            tally.failed.append({"file": shown, "reason": reason})
-            return
-    for topic, count in attempt.rows.items():
-        tally.rows[topic] = tally.rows.get(topic, 0) + count
-        sample = tally.sample.setdefault(topic, [])
-        sample += attempt.sample[topic][: _SAMPLE_ROWS - len(sample)]
-    tally.quarantined += attempt.quarantined[: _MOST_QUARANTINED - len(tally.quarantined)]
-    tally.quarantined_count += attempt.quarantined_count
-    tally.passed += 1
-
-
-def _widened(known: pa.Schema, new: pa.Schema) -> pa.Schema:
-    """One schema that holds both without loss; same columns only."""
-    if set(known.names) != set(new.names):
-        differing = sorted(set(known.names) ^ set(new.names))
-        raise pa.ArrowInvalid(f"columns {', '.join(differing)} are not in every file")
-    return pa.unify_schemas([known, new], promote_options="permissive")
-
-
-def _report(tally: _Tally, level: str, log: Log) -> dict[str, object]:
+def _outcome(order: _Order, attempt: _Attempt) -> dict[str, object]:
+    """What one file gave, as the journal keeps it."""
     return {
-        "contract": contracts.contract_of(tally.schemas),
-        "sample": [
-            {
-                "topic": topic,
-                "columns": schema.names,
-                "types": [str(kind) for kind in schema.types],
-                "rows": tally.sample.get(topic, []),
-                "row_count": tally.rows.get(topic, 0),
-            }
-            for topic, schema in tally.schemas.items()
-        ],
-        "quarantined": tally.quarantined,
-        "quarantined_count": tally.quarantined_count,
-        "failed": tally.failed,
-        "passed": tally.passed,
-        "level": level,
-        "log": log.text()[-4000:],
+        "file": order.shown,
+        "reason": "",
+        "code": "",
+        "rows": attempt.rows,
+        "sample": attempt.sample,
+        "schemas": {
+            topic: base64.b64encode(schema.serialize().to_pybytes()).decode()
+            for topic, schema in attempt.schemas.items()
+        },
+        "aside": attempt.aside,
+        "codes": attempt.codes,
+        "changes": {
+            topic: asdict(_changes(order, topic, attempt.kept.get(topic, []), attempt.rows))
+            for topic in order.before
+        },
     }
 
 
+def _changes(
+    order: _Order, topic: str, kept: list[pa.RecordBatch], rows: dict[str, int]
+) -> Difference:
+    """What the draft changes about the rows that are in force for this file."""
+    before = [
+        pq.read_table(path).drop_columns(list(RESERVED_COLUMNS)) for path in order.before[topic]
+    ]
+    count = sum(table.num_rows for table in before)
+    if max(count, rows.get(topic, 0)) > _COMPARED_ROWS:
+        told = f"{order.shown}: more than {_COMPARED_ROWS:,} rows, counted and not compared"
+        return Difference(added=rows.get(topic, 0), removed=count, examples=[told])
+    old = pa.concat_tables(before, promote_options="permissive") if before else pa.table({})
+    new = pa.Table.from_batches(kept) if kept else pa.table({})
+    return compare(old, new, file=order.shown)
+
+
 def main() -> None:
-    """Read one request from stdin, write one answer to stdout."""
+    """Read one request from stdin, write to stdout how it ended; outcomes go to the journal."""
     answer: dict[str, object]
     os.umask(0o022)  # guests that changed users read the environment; the home is private
     try:
-        answer = {"result": run(json.load(sys.stdin))}
+        run(json.load(sys.stdin))
+        answer = {"done": True}
     except CasparianError as error:
         answer = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     json.dump(answer, sys.stdout)

@@ -109,11 +109,11 @@ def _parse(
         if row is None:
             return
         count, before = feed.used - before, feed.used
-        if count > 1 and width > 1 and _swallows(lines[start : start + count], dialect, width):
-            yield f"a quote that only closes {count - 1} lines further, over whole records", 1
-            return
         if is_last and feed.is_at_end and _is_open(row, b"".join(lines[-count:]), dialect):
             yield "a quote that never closes", 1
+            return
+        if count > 1 and width > 1 and _swallows(lines[start : start + count], dialect, width):
+            yield f"a quote that only closes {count - 1} lines further, over whole records", 1
             return
         yield row, count
         start += count
@@ -130,10 +130,14 @@ def _is_open(row: list[str], raw: bytes, dialect: Dialect) -> bool:
     """Whether the source's last record only ends with it because a quote never closes."""
     quote = dialect.quote
     text = raw.decode(dialect.encoding, "replace").rstrip("\r\n")
+    if dialect.escape:
+        text = re.sub(rf"{re.escape(dialect.escape)}.", "", text)
     if not quote or not row or text.count(quote) % 2 == 0:
         return False
-    begins = text.startswith(quote) or f"{dialect.delimiter}{quote}" in text
-    return row[-1].endswith("\n") or (begins and not text.endswith(quote))
+    # All that follows the quote is then the end of the last cell, and the quote is not.
+    tail = text[text.rfind(quote) + 1 :]
+    last = row[-1].rstrip("\r\n")
+    return last.endswith(tail.rstrip("\r\n")) and not last.endswith(quote + tail)
 
 
 class _Feed:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
 from casparian_flow.reading import moments
-from engine.formats.elimination import NULL_SPELLINGS
+from engine.formats.elimination import NULL_SPELLINGS, decide
 from engine.formats.interface import ColumnProfile, Profile
 
+_FEW = 0.2
 _LEAST_ALIKE = 0.6
 _LEAST_SHARED = 0.5
 _MOST_NAMED = 3
@@ -206,6 +207,7 @@ def _merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> Col
     filled = [(file, one) for file, one in found if _has_values(one)]
     if not filled:
         return replace(found[0][1], name=name)
+    filled, odd = _without_odd(filled)
     first_file, whole = filled[0]
     for file, one in filled[1:]:
         whole, conflict = _both(whole, one)
@@ -216,7 +218,35 @@ def _merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> Col
                 null_words=[], unit=None, nulls=sum(c.nulls for _, c in found),
             )  # fmt: skip
     examples = list(dict.fromkeys(text for _, one in filled for text in one.examples))[:3]
-    return replace(whole, name=name, examples=examples, nulls=sum(one.nulls for _, one in found))
+    return replace(
+        whole,
+        name=name,
+        examples=examples,
+        nulls=sum(one.nulls for _, one in found),
+        ambiguity=odd or whole.ambiguity,
+    )
+
+
+_Found = list[tuple[str, ColumnProfile]]
+
+
+def _without_odd(filled: _Found) -> tuple[_Found, str | None]:
+    """Leave out the few files in which a column is text that is typed in nearly all the others.
+
+    What does not fit there is set aside when they are read. Where more than a fifth of the files
+    hold text it is text; either is said, with a file and a value.
+    """
+    plain = [(file, one) for file, one in filled if one.type == "string" and not one.candidates]
+    typed = [(file, one) for file, one in filled if one.type not in ("string", "json")]
+    if not plain or not typed:
+        return filled, None
+    file, one = plain[0]
+    odd = next((t for t in one.examples if decide([t]).type == "string"), one.examples[0])
+    kind = typed[0][1].type
+    told = f"{kind} in {len(typed):,} files, not in {len(plain):,} (such as {odd!r} in {file})"
+    if len(plain) <= _FEW * len(filled):
+        return [pair for pair in filled if pair not in plain], f"{told}: those are set aside"
+    return filled, f"{told}; kept as text"
 
 
 def _has_values(column: ColumnProfile) -> bool:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from typing import cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
-from sqlalchemy.orm import Session
-
-from casparian_flow.errors import (
-    AdmissionError,
-    CasparianError,
-    error_from_code,
-)
-from engine import publisher, reprocess
+from casparian_flow.errors import CasparianError, error_from_code
+from engine import publisher
 from engine.architect import digest_in_force
+from engine.comparing import Difference
 from engine.control import Caller, Progress
+from engine.folding import Report, fold
 from engine.house import House
+from engine.journal import Journal
 from engine.models import Draft
-from engine.paths import absolute, display
+from engine.service.choosing import as_inputs, chosen_files, count_matching
 from engine.service.differences import against_active
 from engine.service.drafts import (
     findings_of,
@@ -30,18 +29,20 @@ from engine.service.drafts import (
     samples_missed,
     sinks_of,
 )
-from engine.service.names import find_file, sentence
+from engine.service.names import active_plugin, sentence
 from engine.service.replacing import replacement
 from engine.service.results import (
     FailedFile,
+    FailureCause,
     FindingPart,
     Quarantined,
+    TopicChanges,
     TopicRows,
     Validation,
 )
 from engine.waiting import result_within
-from gatekeeper.artifact import make_artifact
-from gatekeeper.manifest import Manifest, read_manifest
+from gatekeeper.artifact import Artifact, artifact_hash, make_artifact
+from gatekeeper.manifest import Manifest
 from gatekeeper.rules import inspect_files
 
 _MOST_FILES = 10_000
@@ -64,8 +65,13 @@ def validate_plugin(
         assert row is not None  # noqa: S101 - draft is a str here, so it was found
         sources = {name: str(text) for name, text in row.files.items()}
         unmatched = samples_missed(session, sources["plugin.py"], row.samples)
-        inputs = _inputs(session, row, files, _MOST_FILES if all_files else max_files)
-        key = f"{draft}:{row.revision}:{','.join(one['path'] for one in inputs)}"
+        ids = chosen_files(session, row, files, _MOST_FILES if all_files else max_files)
+        asked = _Asked(
+            as_inputs(session, ids, active_plugin(session, row.name)),
+            total=count_matching(session, row),
+            all_files=all_files,
+        )
+        key = f"{draft}:{row.revision}:{','.join(one['key'] for one in asked.inputs)}"
     findings = findings_of(
         inspect_files({name: text.encode() for name, text in sources.items()}, entry="plugin.py")
     )
@@ -73,10 +79,13 @@ def validate_plugin(
     trouble += unmatched
     if findings or trouble or manifest is None:
         return _refused(draft, manifest, findings + trouble)
-    future = house.trials.start(key, lambda: _try(house, draft, inputs, manifest))
+    journal = _journal(house, draft, key if files or not all_files else "")
+    future = house.trials.start(key, lambda: _try(house, draft, asked, manifest, journal))
     try:
         report = result_within(
-            future, wait_s, lambda: progress("trying the draft on real files", 0, 0)
+            future,
+            wait_s,
+            lambda: progress("trying the draft on real files", *_progress(journal, asked)),
         )
     finally:
         if future.done():
@@ -93,30 +102,20 @@ def validate_plugin(
     return report
 
 
-def _inputs(
-    session: Session, row: Draft, files: list[str] | None, most: int
-) -> list[dict[str, str]]:
-    if files:
-        ids = [find_file(session, name)[0].id for name in files]
-    else:
-        ids = list(row.samples)
-        try:
-            manifest = read_manifest(str(row.files["plugin.py"]))
-        except AdmissionError:
-            manifest = None
-        if manifest is not None:
-            roots = sorted({location_of(session, one)[1].id for one in row.samples})
-            matching = reprocess.matching_files(session, manifest.pattern, roots)
-            ids += [one.location_id for one in matching if one.location_id not in set(ids)]
-    found = [location_of(session, one) for one in ids[: max(1, most)]]
-    return [
-        {
-            "path": absolute(root.path, location.path).hex(),
-            "sha256": "",
-            "shown": display(location.path),
-        }
-        for location, root in found
-    ]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a draft is tried on."""
+
+    inputs: list[Any]
+    total: int
+    """Files it would read, tried or not."""
+    all_files: bool
+
+
+def _journal(house: House, draft: str, run: str) -> Journal:
+    """Where the outcomes of a run are kept: of a backtest by the draft, so that it is resumed."""
+    name = hashlib.sha256(run.encode()).hexdigest()[:16] if run else "all"
+    return Journal(house.home.drafts / draft / f"{name}.jsonl")
 
 
 def _refused(draft: str, manifest: Manifest | None, findings: list[FindingPart]) -> Validation:
@@ -131,20 +130,23 @@ def _refused(draft: str, manifest: Manifest | None, findings: list[FindingPart])
     )
 
 
-def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manifest) -> Validation:
+def _try(
+    house: House, draft: str, asked: _Asked, manifest: Manifest, journal: Journal
+) -> Validation:
     with house.catalog.reading() as session:
         row = session.get_one(Draft, draft)
         sources, dependencies = dict(row.files), list(row.dependencies)
         revision, lockfile = row.revision, row.lockfile
     lockfile = lockfile or publisher.lock(dependencies)
-    report = _run_trial(house, sources, lockfile, manifest, inputs)
-    contract = cast("dict[str, object]", report.pop("contract"))
     artifact = make_artifact({n: str(t).encode() for n, t in sources.items()}, lockfile)
+    report, log = _run_trial(house, artifact, manifest, asked, journal)
+    contract = report.contract
     with house.catalog.writing() as session:
         row = session.get_one(Draft, draft)
         sinks = sinks_of(session, row, manifest)
         digest = digest_in_force(artifact, contract=contract, sinks=sinks)
-        result = _validation(draft, report, manifest, contract, digest)
+        result = _validation(draft, report, manifest, digest, asked)
+        result.log = log or None
         result.diff = against_active(
             session, row, lockfile=lockfile, manifest=manifest, contract=contract, sinks=sinks
         )
@@ -161,20 +163,35 @@ def _try(house: House, draft: str, inputs: list[dict[str, str]], manifest: Manif
     return result
 
 
+def _progress(journal: Journal, asked: _Asked) -> tuple[int, int]:
+    """Files tried so far, of how many."""
+    runs = journal.path.parent.glob(f"{journal.path.stem}.*.jsonl")
+    newest = max(runs, key=lambda path: path.stat().st_mtime, default=None)
+    tried = 0 if newest is None else Journal(newest).counts()[0]
+    return min(tried, len(asked.inputs)), len(asked.inputs)
+
+
 def _run_trial(
-    house: House,
-    sources: dict[str, object],
-    lockfile: bytes,
-    manifest: Manifest,
-    inputs: list[dict[str, str]],
-) -> dict[str, object]:
+    house: House, artifact: Artifact, manifest: Manifest, asked: _Asked, journal: Journal
+) -> tuple[Report, str]:
+    """Try the files that the journal does not know yet; all outcomes together, and the log."""
+    journal = Journal(journal.path.with_suffix(f".{artifact_hash(artifact)[:16]}.jsonl"))
+    if not asked.all_files:
+        journal.path.unlink(missing_ok=True)  # a few files are tried anew each time
+    lake = house.home.lake
+    inputs = [
+        {**one, "before": {t: [str(lake / p) for p in paths] for t, paths in one["before"].items()}}
+        for one in asked.inputs
+    ]
     request = {
         "home": str(house.home.root),
-        "files": sources,
-        "lockfile": lockfile.hex(),
+        "files": {name: text.decode() for name, text in artifact.files},
+        "lockfile": artifact.lockfile.hex(),
         "topics": list(manifest.topics),
         "inputs": inputs,
         "timeout_s": house.settings.job_timeout_s,
+        "journal": str(journal.path),
+        "may_stop": asked.all_files,
     }
     environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root)}
     done = subprocess.run(
@@ -190,49 +207,83 @@ def _run_trial(
     if "error" in answer:
         error_body = cast("dict[str, str]", answer["error"])
         raise error_from_code(error_body["code"], error_body["message"], error_body["hint"])
-    return answer["result"]
+    wanted = {one["key"] for one in asked.inputs}
+    return fold(one for one in journal.outcomes() if one["key"] in wanted), journal.log()
 
 
 def _validation(
-    draft: str,
-    report: dict[str, object],
-    manifest: Manifest,
-    contract: dict[str, object],
-    digest: str,
+    draft: str, report: Report, manifest: Manifest, digest: str, asked: _Asked
 ) -> Validation:
-    failed = [FailedFile(**one) for one in cast("list[dict[str, str]]", report["failed"])]
-    topics = [TopicRows(**one) for one in cast("list[dict[str, object]]", report["sample"])]  # pyright: ignore[reportArgumentType] - checked by pydantic
-    aside = [Quarantined(**one) for one in cast("list[dict[str, object]]", report["quarantined"])]  # pyright: ignore[reportArgumentType] - checked by pydantic
-    passed = cast("int", report["passed"])
-    tried = passed + len(failed)
-    rows = sum(topic.row_count for topic in topics)
-    count = cast("int", report["quarantined_count"])
-    ok = passed > 0 and not failed and rows > 0
-    summary = f"{passed} of {sentence(tried, 'file')} passed: {sentence(rows, 'row')}"
-    summary += f", {sentence(count, 'record')} quarantined." if count else "."
-    if passed and not rows:
-        summary += " No row was published, so there is nothing to approve."
+    topics = [
+        TopicRows(
+            topic=topic,
+            columns=schema.names,
+            types=[str(kind) for kind in schema.types],
+            rows=report.sample.get(topic, []),
+            row_count=report.rows.get(topic, 0),
+        )
+        for topic, schema in report.schemas.items()
+    ]
+    tried = report.passed + len(report.failed)
+    rows = sum(report.rows.values())
+    stopped = asked.all_files and tried < len(asked.inputs)
+    # In a backtest some files may fail: a person sees which, and they would fail in production.
+    may_fail = asked.all_files and not stopped and len(report.failed) < report.passed
+    ok = report.passed > 0 and rows > 0 and (not report.failed or may_fail)
     steps = [f'publish_plugin(draft="{draft}", digest="{digest}")'] if ok else []
     if not ok:
         steps = [f'draft_plugin(draft="{draft}", source=...) with the failures mended']
     return Validation(
-        summary=summary,
+        summary=_summary(report, asked, stopped=stopped),
         draft=draft,
         ok=ok,
-        state="done",
+        state="stopped" if stopped else "done",
         manifest=manifest.to_json(),
-        contract={topic: _columns(entry) for topic, entry in contract.items()},
+        contract={topic: _columns(entry) for topic, entry in report.contract.items()},
         rows=topics,
-        quarantined=aside,
-        quarantined_count=count,
-        failed=failed[:20],
-        files_passed=passed,
+        quarantined=[Quarantined(**one) for one in report.aside],
+        quarantined_count=sum(report.codes.values()),
+        quarantined_by=report.codes,
+        failed=[FailedFile(**one) for one in report.failed[:20]],
+        causes=[
+            FailureCause(cause=c.cause, files=c.files, file=c.example_file, example=c.example)
+            for c in sorted(report.causes.values(), key=lambda cause: -cause.files)[:10]
+        ],
+        changes=[
+            TopicChanges(topic=topic, **_limited(change))
+            for topic, change in report.changes.items()
+        ],
+        files_passed=report.passed,
         files_tried=tried,
-        level=str(report["level"]),
+        files_matching=asked.total,
+        level=report.level,
         digest=digest if ok else None,
-        log=str(report["log"]) or None,
         next_steps=steps,
     )
+
+
+def _limited(change: Difference) -> dict[str, Any]:
+    columns = sorted(change.columns.items(), key=lambda pair: -pair[1])[:20]
+    return {**asdict(change), "columns": dict(columns)}
+
+
+def _summary(report: Report, asked: _Asked, *, stopped: bool) -> str:
+    tried = report.passed + len(report.failed)
+    rows, aside = sum(report.rows.values()), sum(report.codes.values())
+    text = f"{report.passed} of {sentence(tried, 'file')} passed: {sentence(rows, 'row')}"
+    text += f", {sentence(aside, 'record')} quarantined." if aside else "."
+    if stopped:
+        text += f" Stopped early: the draft is plainly wrong for {len(report.failed)} of {tried}."
+    elif tried < asked.total:
+        text += f" {asked.total - tried:,} more match and were not tried."
+    if report.passed and not rows:
+        text += " No row was published, so there is nothing to approve."
+    for topic, change in report.changes.items():
+        text += (
+            f" Against the version in force {topic} has {change.added:,} rows added,"
+            f" {change.removed:,} removed, {change.changed:,} changed, {change.same:,} the same."
+        )
+    return text
 
 
 def _columns(entry: object) -> list[str]:

@@ -107,3 +107,17 @@ def test_a_group_is_looked_at_from_end_to_end(tmp_path: Path) -> None:
     assert (group.looked_at, group.count) == (40, 40)
     assert "e39.csv" in str(group.merged.profile.columns[0].ambiguity)
     assert any("40 of 40 files" in problem for problem in group.merged.profile.problems)
+
+
+def test_a_few_files_of_text_do_not_take_a_column_its_type(tmp_path: Path) -> None:
+    texts = [f"id,n\n{number},x\n" for number in range(9)]
+
+    few = columns(merged(tmp_path, *texts, "id,n\nnine,x\n"))["id"]
+    many = columns(merged(tmp_path, *texts[:2], "id,n\nnine,x\n"))["id"]
+
+    assert few.type == "int64"
+    assert few.ambiguity == (
+        "int64 in 9 files, not in 1 (such as 'nine' in f9.csv): those are set aside"
+    )
+    assert many.type == "string"
+    assert "kept as text" in str(many.ambiguity)

@@ -21,12 +21,14 @@ from engine.service.results.plugins import DraftFiles as DraftFiles
 from engine.service.results.plugins import DraftResult as DraftResult
 from engine.service.results.plugins import Effects as Effects
 from engine.service.results.plugins import FailedFile as FailedFile
+from engine.service.results.plugins import FailureCause as FailureCause
 from engine.service.results.plugins import FindingPart as FindingPart
 from engine.service.results.plugins import Plugin as Plugin
 from engine.service.results.plugins import Plugins as Plugins
 from engine.service.results.plugins import Proposal as Proposal
 from engine.service.results.plugins import Publication as Publication
 from engine.service.results.plugins import Quarantined as Quarantined
+from engine.service.results.plugins import TopicChanges as TopicChanges
 from engine.service.results.plugins import TopicRows as TopicRows
 from engine.service.results.plugins import Validation as Validation
 from engine.service.results.work import ColumnStats as ColumnStats

@@ -51,6 +51,7 @@ class Quarantined(Part):
     line: int | None
     reason: str
     raw: str
+    code: str | None = None
 
 
 class FailedFile(Part):
@@ -58,6 +59,28 @@ class FailedFile(Part):
 
     file: str
     reason: str
+
+
+class FailureCause(Part):
+    """Files that failed for one reason, with one of them."""
+
+    cause: str
+    files: int
+    file: str
+    example: str
+
+
+class TopicChanges(Part):
+    """Rows of a topic against the version in force."""
+
+    topic: str
+    added: int
+    removed: int
+    changed: int
+    same: int
+    columns: dict[str, int]
+    """Column → rows in which it differs."""
+    examples: list[str]
 
 
 class Validation(Result):
@@ -72,7 +95,11 @@ class Validation(Result):
     rows: list[TopicRows] = []
     quarantined: list[Quarantined] = []
     quarantined_count: int = 0
+    quarantined_by: dict[str, int] = {}
     failed: list[FailedFile] = []
+    causes: list[FailureCause] = []
+    changes: list[TopicChanges] = []
+    files_matching: int = 0
     files_passed: int = 0
     files_tried: int = 0
     level: str | None = None
