@@ -64,6 +64,15 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, json.dumps(value).encode() + b"\n")
+            cut = b"\n" if self._is_cut() else b""
+            os.write(fd, cut + json.dumps(value).encode() + b"\n")
         finally:
             os.close(fd)
+
+    def _is_cut(self) -> bool:
+        """Whether the last line was never finished: what follows begins on a new one."""
+        with self.path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return False
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"

@@ -30,10 +30,11 @@ Cursor = Annotated[str | None, Field(description="next_cursor of the page before
 
 
 class Target(BaseModel):
-    """One of: topic; topic+job_id+row; file; job; plugin."""
+    """One of: topic; topic+column; topic+job_id+row; file; job; plugin."""
 
     model_config = ConfigDict(extra="forbid")
     topic: str | None = None
+    column: str | None = None
     job_id: str | None = None
     row: int | None = None
     file: str | None = None
@@ -173,7 +174,9 @@ def add_reading_tools(mcp: MCPServer, door: Door) -> None:
     @mcp.tool(annotations=_READ)
     async def explain(
         context: Context,
-        subject: Annotated[str, Field(description="job-N, file-N, a path or a topic.")],
+        subject: Annotated[
+            str, Field(description="job-N, file-N, a path, a topic, or topic: column=value.")
+        ],
     ) -> Annotated[CallToolResult, results.Explanation]:
         """Say why something failed, is missing, late or quarantined, and what mends it."""
         return answer(await ask(door, context, "explain", subject=subject))

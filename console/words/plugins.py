@@ -171,11 +171,20 @@ def show_validation(result: dict[str, object]) -> None:
         heads = [f"{n}\n{t}" for n, t in zip(topic["columns"], topic["types"], strict=True)]
         showing.table(heads, topic["rows"], title=f"{topic['topic']}: {topic['row_count']} rows")
     rows: Rows = [
-        [q["file"], q["line"], q["reason"], q["raw"]] for q in parts(result, "quarantined")
+        [q["file"], q["line"], q["code"], q["reason"], q["raw"]]
+        for q in parts(result, "quarantined")
     ]
-    showing.table(("file", "line", "reason", "record"), rows, title="quarantined")
-    failed: Rows = [[f["file"], f["reason"]] for f in parts(result, "failed")]
-    showing.table(("file", "reason"), failed, title="failed")
+    showing.table(("file", "line", "code", "reason", "record"), rows, title="quarantined")
+    codes = cast("dict[str, int]", result["quarantined_by"])
+    showing.table(("set aside because", "records"), list(codes.items()))
+    causes: Rows = [[c["files"], c["file"], c["example"]] for c in parts(result, "causes")]
+    showing.table(("files", "for example", "reason"), causes, title="failed, by cause")
+    for change in parts(result, "changes"):
+        columns = list(cast("dict[str, int]", change["columns"]).items())
+        title = f"{change['topic']}: rows that change, by column"
+        showing.table(("column", "rows"), columns, title=title)
+        for example in change["examples"]:
+            showing.say(f"  {example}")
     if result.get("diff"):
         showing.block(str(result["diff"]))
     showing.say(str(result["summary"]))

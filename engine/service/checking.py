@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from pathlib import Path
+from typing import cast
 
 import pyarrow.parquet as pq
 from sqlalchemy import select
@@ -46,11 +47,12 @@ def verify(house: House, _caller: Caller, *, progress: Progress) -> Checks:
         for name, work in (
             ("G1 every ledger entry's files are whole, and the catalog agrees", _ledger),
             ("G2 no version with a subscriber is without a job", _no_lost_work),
+            ("no record is lost: read = promoted + quarantined + passed over", _accounts),
             ("G4 every output names a file version with a hash", _provenance),
             ("signatures of deployed plugins hold", _signatures),
             ("the audit log is unbroken", _audit),
         ):
-            progress(name, len(checks), 5)
+            progress(name, len(checks), 6)
             problems = work(house, session)
             detail = "; ".join(problems[:5]) or "holds"
             checks.append(Check(name=name, ok=not problems, detail=detail))
@@ -130,6 +132,28 @@ def _no_lost_work(_house: House, session: Session) -> list[str]:
         and (version, plugin.name) not in taken
         and seen >= deployed[plugin.manifest_id]
     ]
+
+
+def _accounts(_house: House, session: Session) -> list[str]:
+    """Jobs whose plugin counts its records, held against what the catalog says they gave."""
+    given: dict[int, int] = {}
+    for job_id, rows in session.execute(select(JobOutput.job_id, JobOutput.rows)):
+        given[job_id] = given.get(job_id, 0) + rows
+    jobs = session.execute(
+        select(ProcessingJob.id, ProcessingJob.receipt).where(
+            ProcessingJob.status == JobStatus.DONE
+        )
+    )
+    problems: list[str] = []
+    for job_id, receipt in jobs:
+        read = (receipt or {}).get("read")
+        if not isinstance(read, int):
+            continue
+        skipped = sum(cast("dict[str, int]", (receipt or {}).get("skipped") or {}).values())
+        kept = given.get(job_id, 0) + skipped
+        if read != kept:
+            problems.append(f"job-{job_id}: {read} records read, {kept} accounted for")
+    return problems
 
 
 def _provenance(_house: House, session: Session) -> list[str]:

@@ -22,6 +22,7 @@ from engine.models import (
 )
 from engine.paths import display
 from engine.service.datasets import describe, topics
+from engine.service.missing import explain_row
 from engine.service.names import (
     containing_root,
     find_file,
@@ -38,15 +39,23 @@ from engine.tagger import rules_of
 def explain(
     house: House, _caller: Caller, *, subject: str, as_file: str | None = None
 ) -> Explanation:
-    """Why a job failed, a file gave no rows, or a file is not known at all.
+    """Why a job failed, a file gave no rows or is not known at all, or a row is not there.
+
+    A row is asked for as `topic: value` or `topic: column=value`.
 
     `as_file` is the path that the subject means where it is neither a job nor a topic.
     """
     with house.catalog.reading() as session:
         if re.fullmatch(r"job-\d+", subject.strip()):
             return _job(session, job_number(subject))
-        if subject in topics(session):
+        known = topics(session)
+        if subject in known:
             return _topic(session, subject)
+        topic, found, value = subject.partition(":")
+        is_row = bool(found) and topic.strip() in known and bool(value.strip())
+    if is_row:
+        return explain_row(house, subject, topic.strip(), value.strip())
+    with house.catalog.reading() as session:
         subject = as_file or subject
         try:
             location, root = find_file(session, subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -20,7 +21,8 @@ from engine.models import (
     ProcessingJob,
     SourceRoot,
 )
-from engine.service.datasets import topics
+from engine.service.datasets import feeding, topic_schema, topics
+from engine.service.fields import source_field
 from engine.service.names import find_file, find_plugin, full_name, job_number, sentence
 from engine.service.plugins import signature_of
 from engine.service.results import Edge, Lineage, Node
@@ -105,6 +107,8 @@ def query_lineage(
         match sorted(target):
             case ["job_id", "row", "topic"]:
                 root = _row(session, graph, target)
+            case ["column", "topic"]:
+                root = _column(session, graph, str(target["topic"]), str(target["column"]))
             case ["topic"]:
                 root = _topic(session, graph, str(target["topic"]))
             case ["file"]:
@@ -116,7 +120,8 @@ def query_lineage(
             case _:
                 raise ConfigError(
                     f"target {sorted(target)} is not one that has a lineage",
-                    hint='Use {"topic": …}, {"topic": …, "job_id": …, "row": …}, {"file": …},'
+                    hint='Use {"topic": …}, {"topic": …, "column": …},'
+                    ' {"topic": …, "job_id": …, "row": …}, {"file": …},'
                     ' {"job": …} or {"plugin": …}.',
                 )
     if "row" not in target:
@@ -290,6 +295,29 @@ def _topic(session: Session, graph: _Graph, topic: str) -> str:
         for number in jobs:
             _job(session, graph, number, outputs=True)
     return topic
+
+
+def _column(session: Session, graph: _Graph, topic: str, column: str) -> str:
+    """A column, the plugin versions that fill it, and the fields of their sources."""
+    _require_topic(session, topic)
+    names = topic_schema(session, topic).names
+    if column not in names:
+        near = difflib.get_close_matches(column, names, n=3) or names[:20]
+        raise NotFound(
+            f"{topic} has no column {column!r}", hint=f"Its columns are like {', '.join(near)}."
+        )
+    identity = f"{topic}.{column}"
+    graph.add(identity, "column", {"topic": topic})
+    for row in feeding(session, topic):
+        plugin = _plugin_node(session, graph, row)
+        graph.connect(plugin, identity, "fills")
+        found = source_field(row.files, column)
+        if found is not None:
+            field_id = f"field {found.names[0]} of {row.manifest['pattern']}"
+            facts: dict[str, object] = {"names": list(found.names), "read_as": found.kind}
+            graph.add(field_id, "source field", facts)
+            graph.connect(field_id, plugin, "is read by")
+    return identity
 
 
 def _plugin(session: Session, graph: _Graph, name: str) -> str:

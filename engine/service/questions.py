@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Mapping
 from functools import cache
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from casparian_flow.errors import ConfigError
+from casparian_flow.errors import ConfigError, QueryError
 from engine import answers, views
 from engine.control import Caller
 from engine.house import House
 from engine.models import JobOutput
 from engine.sandbox import Wall, strongest_wall
-from engine.service.datasets import topic_schema, topics, unfinished
+from engine.service.datasets import quoted, topic_schema, topics, unfinished
 from engine.service.names import sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import QueryResult
@@ -84,14 +87,35 @@ def ask(house: House, sql: str, limits: answers.Limits, offset: int = 0) -> answ
     """Run a SELECT in a confined child, over the topics its text can mean."""
     with house.catalog.reading() as session:
         tables = _tables(house, session, sql)
-    return answers.ask(
-        sql,
-        tables,
-        lake=house.home.lake,
-        wall=_wall(house.settings.allow_unconfined),
-        limits=limits,
-        offset=offset,
-    )
+    try:
+        return answers.ask(
+            sql,
+            tables,
+            lake=house.home.lake,
+            wall=_wall(house.settings.allow_unconfined),
+            limits=limits,
+            offset=offset,
+        )
+    except QueryError as error:
+        near = _columns_like(error.message, tables)
+        if near:
+            error.hint = f"Columns like it: {', '.join(near)}. {error.hint}"
+        raise
+
+
+def _columns_like(message: str, tables: Mapping[str, answers.Table]) -> list[str]:
+    """Columns of any table that are named like one that a question looked for in vain."""
+    found = re.search(r'(?:Referenced column|does not have a column named) "([^"]+)"', message)
+    if found is None:
+        return []
+    wanted = found[1].lower()
+    known: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        if not name.endswith((HISTORY_SUFFIX, QUARANTINE_SUFFIX)):
+            for column in table.schema.names:
+                known.setdefault(column.lower(), []).append(f"{quoted(name)}.{quoted(column)}")
+    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    return [place for one in near for place in known[one][:3]][:5]
 
 
 @cache

@@ -1,0 +1,122 @@
+"""Why a value is not in a table: set aside, superseded, waiting, or never seen."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from casparian_flow.errors import CasparianError
+from engine.service.fields import source_field
+from tests.conftest import House
+
+
+@pytest.fixture
+def sales(house: House, data: Path) -> House:
+    (data / "sales-1.csv").write_text("order_id,Amt EUR\n1,1.5\n2,2.5\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "sales-1.csv")], topic="sales")
+    house.settle()
+    return house
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_row_that_is_there_is_named(sales: House) -> None:
+    told = sales.call("explain", subject="sales: order_id=2")
+
+    assert told["verdict"] == "it is there"
+    assert "job-1 row 1" in told["evidence"][0]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_record_set_aside_is_shown_raw(sales: House, data: Path) -> None:
+    (data / "sales-2.csv").write_text("order_id,Amt EUR\n77,much\n78,1.0\n")
+    sales.call("scan", path=str(data))
+    sales.settle()
+
+    told = sales.call("explain", subject="sales: 77")
+
+    assert told["verdict"] == "quarantined"
+    assert "The record: 77,much" in told["evidence"][0]
+    assert "line 2" in told["evidence"][0]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_row_of_an_older_version_is_superseded(sales: House, data: Path) -> None:
+    (data / "sales-1.csv").write_text("order_id,Amt EUR\n1,1.5\n3,2.5\n")
+    sales.call("scan", path=str(data))
+    sales.settle()
+
+    assert sales.call("explain", subject="sales: order_id=2")["verdict"] == "superseded"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_no_file_holds_is_said_and_failed_files_are_named(sales: House, data: Path) -> None:
+    assert sales.call("explain", subject="sales: 99")["verdict"] == "never seen"
+    (data / "sales-3.csv").write_text("refund\n99\n")
+    sales.call("scan", path=str(data))
+    sales.settle()
+
+    told = sales.call("explain", subject="sales: 99")
+
+    assert told["verdict"] == "not seen yet"
+    assert "1 file failed" in told["evidence"][0]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_quotes_in_a_value_are_no_sql(sales: House) -> None:
+    assert sales.call("explain", subject="sales: x' OR '1'='1")["verdict"] == "never seen"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_mistaken_column_is_answered_with_those_like_it(sales: House) -> None:
+    with pytest.raises(CasparianError) as caught:
+        sales.call("query", sql='SELECT "Amt_EUR" FROM sales')
+
+    assert 'sales."Amt EUR"' in caught.value.hint
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_column_leads_to_the_field_it_is_read_from(sales: House) -> None:
+    told = sales.call("query_lineage", target={"topic": "sales", "column": "Amt EUR"})
+
+    [field] = [node for node in told["nodes"] if node["kind"] == "source field"]
+    assert field["facts"] == {"names": ["Amt EUR"], "read_as": "number"}
+    with pytest.raises(CasparianError, match="has no column 'amount'"):
+        sales.call("query_lineage", target={"topic": "sales", "column": "amount"})
+
+
+def test_source_fields_are_read_from_constants_without_running_them() -> None:
+    source = (
+        'DAY_FORMAT = "%d/%m/%Y"\nraise SystemExit\n'
+        'COLUMNS = {"day": ("date", DAY_FORMAT), "amt": ("number", "point", "EUR")}\n'
+        'RENAMED = {"Tag": "day"}\n'
+    )
+
+    day = source_field({"plugin.py": source}, "day")
+    amount = source_field({"plugin.py": source}, "amt")
+
+    assert day is not None
+    assert (day.names, day.kind) == (("day", "Tag"), "date written %d/%m/%Y")
+    assert amount is not None
+    assert amount.kind == "number written point in EUR"
+    assert source_field({"plugin.py": source}, "other") is None
+    assert source_field({"plugin.py": "def ("}, "day") is None
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_verify_holds_every_job_to_its_accounts(sales: House) -> None:
+    checks = {check["name"]: check for check in sales.call("verify")["checks"]}
+
+    [accounts] = [check for name, check in checks.items() if name.startswith("no record is lost")]
+    assert accounts["ok"]
+
+    with closing(sqlite3.connect(sales.home.root / "catalog.db")) as catalog:
+        catalog.execute("UPDATE processing_job SET receipt = json_set(receipt, '$.read', 3)")
+        catalog.commit()
+
+    told = sales.call("verify")
+    assert not told["ok"]
+    assert "job-1: 3 records read, 2 accounted for" in str(told["checks"])
