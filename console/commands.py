@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.words import folders, house, jobs, plugins, tables
+from console.words import folders, house, jobs, plugins, tables, testing
 from console.words.shared import app
 
-__all__ = ["app", "folders", "house", "jobs", "plugins", "tables"]
+__all__ = ["app", "folders", "house", "jobs", "plugins", "tables", "testing"]

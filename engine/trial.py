@@ -20,7 +20,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from casparian_flow.errors import CasparianError, GuestError
+from casparian_flow.errors import CasparianError, GuestError, PluginError
 from casparian_flow.sdk import RESERVED_COLUMNS
 from engine import snapshot, venvs
 from engine.bridge import (
@@ -41,6 +41,7 @@ from engine.settings import load_settings
 _SAMPLE_ROWS, _MOST_ASIDE, _MOST_REASONS = 5, 5, 50
 _CELL_CHARS = 200
 _COMPARED_ROWS = 2_000_000
+_KEPT_ROWS = 10_000
 _TRIED_BEFORE_STOPPING, _SHARE_THAT_STOPS = 20, 0.9
 
 
@@ -57,6 +58,8 @@ class _Attempt:
     """All rows of topics that are compared with the version in force."""
     aside: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     codes: dict[str, int] = field(default_factory=dict[str, int])
+    records: dict[str, list[list[object]]] = field(default_factory=dict[str, list[list[object]]])
+    """All rows as plain values, where they are asked for."""
     is_done: bool = False
 
 
@@ -70,6 +73,7 @@ class _Order:
     sha256: str
     shown: str
     timeout_s: int
+    keep_rows: bool
     before: dict[str, list[str]]
     """Topic → Parquet files that hold what the version in force gave for this file."""
 
@@ -119,6 +123,7 @@ def _order(request: dict[str, object], files: dict[str, str], one: dict[str, Any
         sha256=one["sha256"],
         shown=one["shown"],
         timeout_s=int(str(request["timeout_s"])),
+        keep_rows=bool(request["keep_rows"]),
         before=one["before"],
     )
 
@@ -181,9 +186,24 @@ def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatc
     attempt.rows[topic] = attempt.rows.get(topic, 0) + rows.num_rows
     if topic in order.before and attempt.rows[topic] <= _COMPARED_ROWS:
         attempt.kept.setdefault(topic, []).append(rows)
+    if order.keep_rows:
+        _keep(attempt.records.setdefault(topic, []), rows)
     sample = attempt.sample.setdefault(topic, [])
     for record in rows.slice(0, _SAMPLE_ROWS - len(sample)).to_pylist():
         sample.append([_cell(value) for value in record.values()])
+
+
+def _keep(kept: list[list[object]], rows: pa.RecordBatch) -> None:
+    """Take rows as plain values, what JSON has no word for as text."""
+    if len(kept) + rows.num_rows > _KEPT_ROWS:
+        raise PluginError(
+            f"more than {_KEPT_ROWS:,} rows from one sample",
+            hint="Keep samples small: a few records of each kind.",
+        )
+    kept += [
+        [v if v is None or isinstance(v, str | int | float) else str(v) for v in record.values()]
+        for record in rows.to_pylist()
+    ]
 
 
 def _take_aside(attempt: _Attempt, order: _Order, event: SetAside) -> None:
@@ -218,6 +238,7 @@ def _outcome(order: _Order, attempt: _Attempt) -> dict[str, object]:
         },
         "aside": attempt.aside,
         "codes": attempt.codes,
+        "records": attempt.records,
         "changes": {
             topic: asdict(_changes(order, topic, attempt.kept.get(topic, []), attempt.rows))
             for topic in order.before

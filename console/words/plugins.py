@@ -76,7 +76,7 @@ def draft(
         showing.show_json(result)
         return
     showing.code(str(result["source"]))
-    _findings(parts(result, "findings"))
+    show_findings(parts(result, "findings"))
     for point in cast("list[str]", result["ambiguities"]):
         showing.say(f"? {point}")
     wanted = ", ".join(cast("list[str]", result["dependencies"])) or "none of its own"
@@ -131,7 +131,8 @@ def _show_draft(name: str, to: str | None, *, as_json: bool) -> None:
     showing.say(f"Next: {again}")
 
 
-def _findings(findings: list[dict[str, Any]]) -> None:
+def show_findings(findings: list[dict[str, Any]]) -> None:
+    """The gatekeeper's findings, for a person."""
     rows: Rows = [[f["line"], f["rule"], f["message"], f["fix"]] for f in findings]
     showing.table(("line", "rule", "finding", "mend"), rows)
 
@@ -166,7 +167,7 @@ def validate(
 
 def show_validation(result: dict[str, object]) -> None:
     """A validation, for a person."""
-    _findings(parts(result, "findings"))
+    show_findings(parts(result, "findings"))
     for topic in parts(result, "rows"):
         heads = [f"{n}\n{t}" for n, t in zip(topic["columns"], topic["types"], strict=True)]
         showing.table(heads, topic["rows"], title=f"{topic['topic']}: {topic['row_count']} rows")

@@ -27,6 +27,7 @@ from engine.service import (
     publishing,
     questions,
     sources,
+    testing,
     validating,
 )
 from engine.service.results import Done, Result
@@ -62,6 +63,7 @@ CALLS: Mapping[str, _Call] = {
     "get_draft": _Call(drafts.get_draft),
     "draft_plugin": _Call(drafts.draft_plugin, writes=True),
     "validate_plugin": _Call(validating.validate_plugin, writes=True),
+    "try_samples": _Call(testing.try_samples, writes=True),
     "publish_plugin": _Call(publishing.publish_plugin, writes=True),
     "propose_plugin": _Call(publishing.propose_plugin, writes=True),
     "approvals": _Call(approving.approvals),

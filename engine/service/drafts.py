@@ -205,11 +205,15 @@ def location_of(session: Session, location_id: int) -> tuple[FileLocation, Sourc
 
 def _given(source: str, modules: dict[str, str], dependencies: list[str] | None) -> _Made:
     files = {"plugin.py": source, **modules}
-    wanted = dependencies or _pep723(source) or _inferred(files)
-    return _Made(files, wanted, "given", [], None)
+    return _Made(files, wanted_dependencies(files, dependencies), "given", [], None)
 
 
-def _inferred(files: dict[str, str]) -> list[str]:
+def wanted_dependencies(files: Mapping[str, str], given: list[str] | None) -> list[str]:
+    """Packages of a plugin: as given, else as its script block says, else by its imports."""
+    return given or _pep723(files["plugin.py"]) or _inferred(files)
+
+
+def _inferred(files: Mapping[str, str]) -> list[str]:
     """Dependencies by the imports; none if it does not parse."""
     try:
         return publisher.infer_dependencies(files)

@@ -89,11 +89,12 @@ def _in_rows(house: House, topic: str, condition: str, findings: _Findings) -> N
             f"Only history holds it ({', '.join(gone)}): a newer version of the file or of the"
             " plugin took its place, or the file was deleted."
         )
-        findings.steps.append(f'query(sql="SELECT * FROM {quoted(topic + _HISTORY_SUFFIX)} …")')
+        findings.steps.append(f'get_datasets(names=["{topic}"], include=["history"])')
 
 
 def _places(house: House, table: str, condition: str) -> list[str]:
-    sql = f"SELECT _job_id, _row FROM {quoted(table)} WHERE {condition} LIMIT {_SHOWN}"  # noqa: S608 - names are quoted, the value is a literal, and the statement is proven apart
+    # Names are quoted, the value is a literal, and what comes of it is proven apart.
+    sql = f"SELECT _job_id, _row FROM {quoted(table)} WHERE {condition} LIMIT {_SHOWN}"  # noqa: S608
     return [f"job-{job} row {row}" for job, row in _rows(house, sql)]
 
 

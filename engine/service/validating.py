@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from casparian_flow.errors import CasparianError, error_from_code
 from engine import publisher
 from engine.architect import digest_in_force
 from engine.comparing import Difference
@@ -40,6 +35,7 @@ from engine.service.results import (
     TopicRows,
     Validation,
 )
+from engine.service.trying import run_trial
 from engine.waiting import result_within
 from gatekeeper.artifact import Artifact, artifact_hash, make_artifact
 from gatekeeper.manifest import Manifest
@@ -183,30 +179,10 @@ def _run_trial(
         {**one, "before": {t: [str(lake / p) for p in paths] for t, paths in one["before"].items()}}
         for one in asked.inputs
     ]
-    request = {
-        "home": str(house.home.root),
-        "files": {name: text.decode() for name, text in artifact.files},
-        "lockfile": artifact.lockfile.hex(),
-        "topics": list(manifest.topics),
-        "inputs": inputs,
-        "timeout_s": house.settings.job_timeout_s,
-        "journal": str(journal.path),
-        "may_stop": asked.all_files,
-    }
-    environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root)}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", "from engine.trial import main; main()"],
-        input=json.dumps(request), capture_output=True, text=True, cwd="/", check=False,
-        env=environment,
+    run_trial(
+        house, artifact, topics=manifest.topics, inputs=inputs, journal=journal.path,
+        may_stop=asked.all_files,
     )  # fmt: skip
-    try:
-        answer = cast("dict[str, dict[str, object]]", json.loads(done.stdout))
-    except ValueError as error:
-        last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        raise CasparianError(f"the trial broke off: {last[0][:500]}") from error
-    if "error" in answer:
-        error_body = cast("dict[str, str]", answer["error"])
-        raise error_from_code(error_body["code"], error_body["message"], error_body["hint"])
     wanted = {one["key"] for one in asked.inputs}
     return fold(one for one in journal.outcomes() if one["key"] in wanted), journal.log()
 

@@ -191,3 +191,32 @@ def test_a_row_that_breaks_the_contract_is_set_aside_and_the_others_kept(
     assert house.rows("SELECT v FROM values ORDER BY v") == [[1], [2], [3], [4]]
     aside = house.rows("SELECT code, field, line, reason FROM values_quarantine")
     assert aside == [["CONTRACT_TYPE", "v", 2, "v: 'x' is no int64"]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_after_a_fix_only_what_gave_trouble_is_read_again_and_rows_move_once(
+    house: House, data: Path
+) -> None:
+    (data / "sales-1.csv").write_text("id,amt\n1,2\n")
+    house.call("scan", path=str(data))
+    first = house.publish([str(data / "sales-1.csv")], topic="sales")
+    for number in (2, 3):
+        amount = "3" if number == 2 else "4 EUR"
+        (data / f"sales-{number}.csv").write_text(f"id,amt\n{number},{amount}\n9,9\n")
+    house.call("scan", path=str(data))
+    house.settle()
+    assert house.rows("SELECT count(*) FROM sales_quarantine") == [[1]]
+    jobs = house.call("get_jobs")["total"]
+
+    mended = house.call("get_plugins", names=[first["plugin"]], include=["source"])["plugins"][0]
+    source = mended["source"]["plugin.py"].replace('("integer",),\n}', '("text",),\n}')
+    house.publish(
+        [str(data / "sales-1.csv")], source=source, dependencies=["pyarrow"], reprocess="failed"
+    )
+    house.settle()
+
+    assert house.call("get_jobs")["total"] == jobs + 1
+    assert house.rows("SELECT amt FROM sales WHERE id = 3") == [["4 EUR"]]
+    assert house.rows("SELECT id, count(*) FROM sales GROUP BY id HAVING count(*) > 2") == []
+    assert house.rows("SELECT count(*) FROM sales_quarantine") == [[0]]
+    assert house.call("verify")["ok"]

@@ -33,7 +33,7 @@ def test_a_shipped_plugin_reads_its_sample_as_expected(
     published = house.call("publish_plugin", **order)
     house.settle(plugin=published["plugin"])
 
-    for expected in (entry.parent / "expected").glob("*.json"):
+    for expected in (entry.parent / "expected").glob("[!q]*.json"):
         topic = expected.stem
         rows = house.rows(
             f"SELECT * EXCLUDE (_job_id, _file_version_id, _row) FROM {topic} ORDER BY _row"

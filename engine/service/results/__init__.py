@@ -25,9 +25,11 @@ from engine.service.results.plugins import FailureCause as FailureCause
 from engine.service.results.plugins import FindingPart as FindingPart
 from engine.service.results.plugins import Plugin as Plugin
 from engine.service.results.plugins import Plugins as Plugins
+from engine.service.results.plugins import PluginTest as PluginTest
 from engine.service.results.plugins import Proposal as Proposal
 from engine.service.results.plugins import Publication as Publication
 from engine.service.results.plugins import Quarantined as Quarantined
+from engine.service.results.plugins import TestedTopic as TestedTopic
 from engine.service.results.plugins import TopicChanges as TopicChanges
 from engine.service.results.plugins import TopicRows as TopicRows
 from engine.service.results.plugins import Validation as Validation

@@ -108,6 +108,24 @@ class Validation(Result):
     log: str | None = None
 
 
+class TestedTopic(Part):
+    """All rows of one topic from a plugin's own samples."""
+
+    topic: str
+    columns: list[str]
+    types: list[str]
+    rows: list[list[object]]
+
+
+class PluginTest(Result):
+    """A plugin run over its own samples."""
+
+    findings: list[FindingPart] = []
+    topics: list[TestedTopic] = []
+    quarantined: list[Quarantined] = []
+    failed: list[FailedFile] = []
+
+
 class Effects(Part):
     """What publishing would do."""
 

@@ -1,0 +1,94 @@
+"""Run a plugin folder over its own samples, as its author asks; nothing is kept of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from casparian_flow.errors import ConfigError, NotGranted
+from engine import publisher
+from engine.control import Caller, Progress
+from engine.folding import fold
+from engine.house import House
+from engine.journal import Journal
+from engine.service.drafts import findings_of, manifest_or_finding, wanted_dependencies
+from engine.service.names import sentence
+from engine.service.results import FailedFile, PluginTest, Quarantined, TestedTopic
+from engine.service.trying import run_trial
+from gatekeeper.artifact import make_artifact
+from gatekeeper.rules import inspect_files
+
+
+def try_samples(
+    house: House,
+    caller: Caller,
+    *,
+    samples: list[str],
+    source: str,
+    modules: dict[str, str] | None = None,
+    dependencies: list[str] | None = None,
+    lockfile: str | None = None,
+    progress: Progress,
+) -> PluginTest:
+    """Gate a plugin and run it, confined, over sample files that its author names.
+
+    All rows come back, in the order of the samples. Only a person may name files outside of the
+    folders that were granted.
+    """
+    if caller.door == "mcp":
+        raise NotGranted("only a person tests a folder", hint="They run: casparian test FOLDER")
+    if not samples:
+        raise ConfigError("no samples", hint="Put a few small files into the folder's sample/.")
+    files = {"plugin.py": source, **(modules or {})}
+    encoded = {name: text.encode() for name, text in files.items()}
+    findings = findings_of(inspect_files(encoded, entry="plugin.py"))
+    manifest, trouble = manifest_or_finding(source)
+    if findings or trouble or manifest is None:
+        found = [*findings, *trouble]
+        return PluginTest(
+            summary=f"The gatekeeper has {sentence(len(found), 'finding')}; nothing was run.",
+            findings=found,
+        )
+    progress("building the environment", 0, len(samples))
+    lock = publisher.lock(
+        wanted_dependencies(files, dependencies), lockfile.encode() if lockfile else None
+    )
+    inputs = [_input(Path(sample)) for sample in samples]
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "test.jsonl")
+        run_trial(
+            house, make_artifact(encoded, lock), topics=manifest.topics, inputs=inputs,
+            journal=journal.path, may_stop=False, keep_rows=True,
+        )  # fmt: skip
+        return _told(list(journal.outcomes()))
+
+
+def _input(sample: Path) -> dict[str, Any]:
+    path = os.fsencode(sample.resolve())
+    return {"key": path.hex(), "path": path.hex(), "sha256": "", "shown": sample.name, "before": {}}
+
+
+def _told(outcomes: list[dict[str, Any]]) -> PluginTest:
+    report = fold(outcomes)
+    topics = [
+        TestedTopic(
+            topic=topic,
+            columns=schema.names,
+            types=[str(kind) for kind in schema.types],
+            rows=[row for one in outcomes for row in one.get("records", {}).get(topic, [])],
+        )
+        for topic, schema in report.schemas.items()
+    ]
+    count = sum(len(topic.rows) for topic in topics)
+    summary = f"{report.passed} of {sentence(len(outcomes), 'sample')} passed: "
+    summary += (
+        f"{sentence(count, 'row')}, {sentence(sum(report.codes.values()), 'record')} set aside."
+    )
+    return PluginTest(
+        summary=summary,
+        topics=topics,
+        quarantined=[Quarantined(**one) for one in report.aside],
+        failed=[FailedFile(**one) for one in report.failed],
+    )

@@ -1,0 +1,90 @@
+"""`casparian test`: a plugin folder's samples against what is expected of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import House
+from tests.console.test_commands import asked, casparian
+
+PLUGIN = """
+from casparian_flow.reading import delimited
+from casparian_flow.reading.columns import typed
+from casparian_flow.reading.sources import sources
+from casparian_flow.sdk import BasePlugin, PluginMetadata
+
+MANIFEST = PluginMetadata(pattern="*.csv", topic="things")
+
+COLUMNS = {"id": ("integer",), "name": ("text",)}
+
+
+class Handler(BasePlugin):
+    def execute(self, path):
+        for source in sources(path):
+            for batch in typed(delimited.read(source), COLUMNS, self):
+                self.publish("things", batch)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "things"
+    (folder / "sample").mkdir(parents=True)
+    (folder / "plugin.py").write_text(PLUGIN)
+    (folder / "sample" / "a.csv").write_text("id,name\n1,x\nbad,y\n")
+    return folder
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_is_missing_is_shown_then_written_then_compared(house: House, folder: Path) -> None:
+    shown = casparian(house, "test", str(folder), code=1)
+    assert "expected/things.json: missing" in shown
+    assert "--write" in shown
+    assert not (folder / "expected").exists()
+
+    casparian(house, "test", str(folder), "--write")
+
+    expected = folder / "expected"
+    assert json.loads((expected / "things.json").read_text()) == [
+        {"id": 1, "name": "x", "_line": 2}
+    ]
+    [aside] = json.loads((expected / "quarantine.json").read_text())
+    assert (aside["file"], aside["line"], aside["code"]) == ("a.csv", 3, "TYPE_MISMATCH")
+    assert "expected/things.json: same" in casparian(house, "test", str(folder))
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_difference_is_named_row_by_row(house: House, folder: Path) -> None:
+    (folder / "expected").mkdir()
+    (folder / "expected" / "things.json").write_text('[{"id": 2, "name": "x", "_line": 2}, {}]')
+    (folder / "expected" / "quarantine.json").write_text("[]")
+
+    told = asked(house, "test", str(folder), code=1)
+
+    assert {one["name"]: one["verdict"] for one in told["expected"]} == {
+        "things.json": "differs",
+        "quarantine.json": "differs",
+    }
+    assert 'expected {"id": 2' in told["expected"][0]["differs"][0]
+    assert "got no row" in told["expected"][0]["differs"][1]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_findings_stop_it_and_a_folder_without_samples_is_told(house: House, folder: Path) -> None:
+    (folder / "plugin.py").write_text("import os\n" + PLUGIN)
+    assert asked(house, "test", str(folder), code=1)["findings"]
+    (folder / "sample" / "a.csv").unlink()
+
+    assert "sample files" in casparian(house, "test", str(folder), code=2)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_the_shipped_plugin_passes_its_own_test(house: House) -> None:
+    folder = Path(__file__).parents[2] / "plugins" / "python_record"
+
+    told = asked(house, "test", str(folder))
+
+    assert {one["verdict"] for one in told["expected"]} == {"same"}
