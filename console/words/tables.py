@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+import json
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -100,3 +102,28 @@ def explain(subject: str, as_json: Json = False) -> int:
             showing.say(f"  {line}")
         showing.say_steps(result)
     return exits.FAILURE if result["verdict"] in ("unknown", "never seen") else exits.OK
+
+
+@app.command(epilog="Example: casparian contract sales --to sales.schema.json")
+def contract(
+    topic: str,
+    version: Annotated[int | None, typer.Option(help="One version; the newest by default.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write the Table Schema to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the agreed columns of a topic, or write them as a Frictionless Table Schema."""
+    result = ask("get_contract", {"topic": topic, "version": version})
+    schema = cast("dict[str, Any]", result["table_schema"])
+    if to is not None:
+        to.expanduser().write_text(json.dumps(schema, indent=2) + "\n", "utf-8")
+    if as_json:
+        showing.show_json(result)
+        return
+    showing.say(str(result["summary"]))
+    rows: Rows = [
+        [one["name"], one["type"], one["arrowType"], one["constraints"]["required"]]
+        for one in schema["fields"]
+    ]
+    showing.table(("column", "type", "stored as", "required"), rows)
+    if to is not None:
+        showing.say(f"Written: {to}")

@@ -27,6 +27,7 @@ from engine.service import (
     publishing,
     questions,
     sources,
+    terms,
     testing,
     validating,
 )
@@ -76,6 +77,7 @@ CALLS: Mapping[str, _Call] = {
     "cancel_job": _Call(jobs.cancel_job, writes=True),
     "retry_job": _Call(jobs.retry_job, writes=True),
     "get_datasets": _Call(details.get_datasets),
+    "get_contract": _Call(terms.get_contract),
     "query": _Call(questions.query),
     "query_lineage": _Call(lineage.query_lineage),
     "explain": _Call(explaining.explain),

@@ -10,6 +10,7 @@ import pytest
 
 from casparian_flow.errors import AdmissionError
 from tests.conftest import House
+from tests.console.test_commands import casparian
 
 SOURCE = """
 import csv
@@ -129,3 +130,23 @@ def test_a_topic_whose_types_changed_can_still_be_read(published: House, data: P
     house.settle()
 
     assert house.rows("SELECT id FROM things_history ORDER BY id") == [["1"], ["3"]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_contract_is_handed_out_as_a_table_schema(published: House, tmp_path: Path) -> None:
+    target = tmp_path / "things.schema.json"
+
+    said = casparian(published, "contract", "things", "--to", str(target))
+
+    assert "things@1 brought" in said
+    schema = json.loads(target.read_text())
+    assert (schema["name"], schema["version"]) == ("things", "1")
+    assert schema["fields"] == [
+        {
+            "name": "id",
+            "type": "string",
+            "arrowType": "string",
+            "constraints": {"required": False},
+        }
+    ]
+    assert "no contract for topic" in casparian(published, "contract", "nothing", code=2)

@@ -35,6 +35,7 @@ from engine.service.results.plugins import TopicRows as TopicRows
 from engine.service.results.plugins import Validation as Validation
 from engine.service.results.work import ColumnStats as ColumnStats
 from engine.service.results.work import ContractColumn as ContractColumn
+from engine.service.results.work import ContractTerms as ContractTerms
 from engine.service.results.work import Dataset as Dataset
 from engine.service.results.work import DatasetColumn as DatasetColumn
 from engine.service.results.work import Datasets as Datasets

@@ -80,6 +80,17 @@ class ContractColumn(Part):
     nullable: bool
 
 
+class ContractTerms(Result):
+    """A topic's contract, for other tools."""
+
+    topic: str
+    version: int
+    versions: list[int]
+    agreed: str
+    plugin: str
+    table_schema: dict[str, object]
+
+
 class VersionRows(Part):
     """What a plugin version gave a topic."""
 
