@@ -55,6 +55,8 @@ class Bench:
     memfd_limit: int
     snapshot_limit: int
     timeout: timedelta
+    timeout_per_gib: timedelta
+    """Added for each GiB of a child's inputs."""
     max_rows: int
     max_bytes: int
     quarantine: accounts.Threshold
@@ -212,7 +214,7 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
         files=run.files,
         topics=tuple(run.dispatch.topics),
         inputs=tuple(_input(attempt) for attempt in attempts),
-        timeout=run.bench.timeout,
+        timeout=run.bench.timeout + _extra(run.bench, attempts),
         max_rows=run.bench.max_rows,
         max_bytes=run.bench.max_bytes,
     )
@@ -230,6 +232,12 @@ def _run_child(run: _Run, attempts: list[_Attempt], log: Log) -> None:
                     current.closed = event
                 case Rows() | SetAside():
                     _store(run, current, event)
+
+
+def _extra(bench: Bench, attempts: list[_Attempt]) -> timedelta:
+    """More time for larger files: nobody's clock should decide that a large file cannot be read."""
+    size = sum(attempt.order.size for attempt in attempts)
+    return bench.timeout_per_gib * (size / (1 << 30))
 
 
 @contextlib.contextmanager

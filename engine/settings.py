@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Guests that run at the same time; 0 means one per core."""
     job_timeout_s: int = 600
     """Wall-clock deadline of one child, in seconds."""
+    job_timeout_s_per_gib: int = 600
+    """Seconds added to it for each GiB that the child reads."""
     guest_memory_mb: int = 4096
     """Address space of one guest, in MiB."""
     scratch_mb: int = 1024

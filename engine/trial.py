@@ -200,10 +200,12 @@ def _keep(kept: list[list[object]], rows: pa.RecordBatch) -> None:
             f"more than {_KEPT_ROWS:,} rows from one sample",
             hint="Keep samples small: a few records of each kind.",
         )
-    kept += [
-        [v if v is None or isinstance(v, str | int | float) else str(v) for v in record.values()]
-        for record in rows.to_pylist()
-    ]
+    for record in rows.to_pylist():
+        values: list[object] = [
+            value if value is None or isinstance(value, str | int | float) else str(value)
+            for value in record.values()
+        ]
+        kept.append(values)
 
 
 def _take_aside(attempt: _Attempt, order: _Order, event: SetAside) -> None:

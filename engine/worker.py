@@ -255,6 +255,7 @@ class Worker:
             memfd_limit=self.settings.memfd_limit_mb << 20,
             snapshot_limit=self.settings.snapshot_limit_mb << 20,
             timeout=timedelta(seconds=self.settings.job_timeout_s),
+            timeout_per_gib=timedelta(seconds=self.settings.job_timeout_s_per_gib),
             max_rows=self.settings.max_rows_per_job,
             max_bytes=self.settings.max_bytes_per_job,
             quarantine=Threshold(self.settings.quarantine_most, self.settings.quarantine_share),

@@ -95,10 +95,20 @@ def from_records(
 
 def _block(records: Sequence[Record], faults: list[Fault], *, has_all: bool) -> Block:
     names = dict.fromkeys(name for record in records for name in record.values)
-    columns = {
-        name: pa.array([record.values.get(name) for record in records], pa.string())
-        for name in names
-    }
+    rows = [record.values for record in records]
+    columns = {name: strings([row.get(name) for row in rows]) for name in names}
     lines = pa.array([record.place.line for record in records], pa.int64())
     has_all = has_all and bool(records)
     return Block(columns, lines, lambda row: records[row].place, faults, has_all=has_all)
+
+
+def strings(texts: list[str | None]) -> pa.Array:
+    """Texts as a column; halves of surrogate pairs, which UTF-8 cannot hold, spelled out."""
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        storable = [
+            None if text is None else text.encode("utf-8", "backslashreplace").decode()
+            for text in texts
+        ]
+        return pa.array(storable, pa.string())

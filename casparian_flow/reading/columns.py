@@ -64,7 +64,8 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         wrong: dict[str, pa.Array] = {}
         for name, spec in columns.items():
             text = texts[name]
-            text = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(text), words), None, text)
+            is_missing = pc.is_in(pc.utf8_trim_whitespace(text), words)
+            text = pc.if_else(is_missing, None, text) if pc.any(is_missing).as_py() else text
             values[name] = value = convert(text, spec)
             if value.null_count != text.null_count:
                 wrong[name] = pc.and_(pc.is_null(value), pc.is_valid(text))

@@ -43,21 +43,21 @@ def _records(
         if isinstance(line, Fault):
             yield line
             continue
-        if line.number <= skip or not line.text.strip() or _is_rule(line.text):
+        if (line.line or 0) <= skip or not line.raw.strip() or _is_rule(line.raw):
             continue
-        if last is not None and last.search(line.text):
+        if last is not None and last.search(line.raw):
             continue
         crossed = [
             edge for edge in edges
-            if edge < len(line.text) and not line.text[edge - 1].isspace()
-            and not line.text[edge].isspace() and _is_apart(fields, edge)
+            if edge < len(line.raw) and not line.raw[edge - 1].isspace()
+            and not line.raw[edge].isspace() and _is_apart(fields, edge)
         ]  # fmt: skip
         if crossed:
             reason = f"text runs across character {crossed[0]}, where a field begins"
-            yield Fault(line.place(), "FIELD_COUNT", reason)
+            yield Fault(line, "FIELD_COUNT", reason)
             continue
-        values = {name: line.text[start:end].strip() for name, start, end in fields}
-        yield Record(line.place(), values)
+        values = {name: line.raw[start:end].strip() for name, start, end in fields}
+        yield Record(line, values)
 
 
 def _is_apart(fields: Sequence[tuple[str, int, int | None]], edge: int) -> bool:

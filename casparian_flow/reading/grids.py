@@ -34,16 +34,16 @@ def _records(source: Source, encoding: str, skip: int, mark: str) -> Iterator[Re
         if isinstance(line, Fault):
             yield line
             continue
-        if line.number <= skip or not line.text.strip() or RULE.fullmatch(line.text):
+        if (line.line or 0) <= skip or not line.raw.strip() or RULE.fullmatch(line.raw):
             continue
-        found = cells(line.text, mark)
+        found = cells(line.raw, mark)
         if not names:
             names = header_names([found])
         elif len(found) == len(names):
-            yield Record(line.place(), dict(zip(names, found, strict=True)))
-        elif not _COUNT.fullmatch(line.text.strip()):
+            yield Record(line, dict(zip(names, found, strict=True)))
+        elif not _COUNT.fullmatch(line.raw.strip()):
             reason = f"{len(found)} cells instead of {len(names)}"
-            yield Fault(line.place(), "FIELD_COUNT", reason)
+            yield Fault(line, "FIELD_COUNT", reason)
 
 
 def cells(text: str, mark: str) -> list[str]:

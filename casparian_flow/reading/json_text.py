@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, cast
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
@@ -28,6 +28,11 @@ _DECODER = json.JSONDecoder(
 )
 
 
+_SCAN = cast("Callable[[str, int], tuple[object, int]]", getattr(_DECODER, "scan_once"))  # noqa: B009 - not in its stub
+_PLAIN = frozenset([str, _Number, type(None)])
+"""Kinds of values that are their column's text already."""
+
+
 def by_line(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
     """Yield one row a line that holds a JSON object."""
     return from_records(_by_line(source, encoding))
@@ -38,14 +43,26 @@ def _by_line(source: Source, encoding: str) -> Iterator[Record | Fault]:
         if isinstance(line, Fault):
             yield line
             continue
-        if not line.text.strip():
+        if not line.raw.strip():
             continue
         try:
-            value: object = _DECODER.decode(line.text)
+            value = _decoded(line.raw)
         except (ValueError, RecursionError) as error:
-            yield Fault(line.place(), "NOT_JSON", f"not JSON: {error}")
+            yield Fault(line, "NOT_JSON", f"not JSON: {error}")
             continue
-        yield _record(line.place(), value, ())
+        yield _record(line, value, ())
+
+
+def _decoded(text: str) -> object:
+    """The one value of a text; the scanner itself is three times as fast as `decode`."""
+    if text.startswith("{"):
+        try:
+            value, end = _SCAN(text, 0)
+        except StopIteration:
+            return cast("object", _DECODER.decode(text))  # which says what is wrong
+        if end == len(text):
+            return value
+    return cast("object", _DECODER.decode(text))
 
 
 def document(
@@ -123,6 +140,8 @@ def _records(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record |
 def _record(place: Place, value: object, names: Sequence[str]) -> Record | Fault:
     if isinstance(value, dict):
         pairs = cast("dict[str, object]", value)
+        if _PLAIN.issuperset(map(type, pairs.values())) and "" not in pairs:
+            return Record(place, cast("dict[str, str | None]", pairs))
         return Record(place, {str(name) or "column": as_text(item) for name, item in pairs.items()})
     if isinstance(value, list) and names:
         items = cast("list[object]", value)
@@ -137,17 +156,11 @@ def _record(place: Place, value: object, names: Sequence[str]) -> Record | Fault
 
 def as_text(value: object) -> str | None:
     """A value as its column's text: what is nested as JSON, a number as it was written."""
-    match value:
-        case None:
-            return None
-        case True:
-            return "true"
-        case False:
-            return "false"
-        case str():
-            return value.encode("utf-8", "backslashreplace").decode()
-        case _:
-            return _written(value).encode("utf-8", "backslashreplace").decode()
+    if type(value) in _PLAIN:
+        return cast("str | None", value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _written(value)
 
 
 def _written(value: object) -> str:

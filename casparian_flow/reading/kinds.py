@@ -63,6 +63,7 @@ NUMBER_FORMS = {
     ),
 }
 """How numbers are written; patterns are RE2's."""
+_LEAST_ISO_CHARS = 16
 _EPOCHS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,6}0{0,3})?)?"
 _ISO_NS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1,9}"
@@ -100,10 +101,26 @@ def _matching(text: pa.Array, pattern: str) -> pa.Array:
     return pc.if_else(pc.match_substring_regex(text, f"^(?:{pattern})$"), text, None)
 
 
+def _cast(text: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """All values by Arrow's own parser, which is quick; None if one of them is not for it."""
+    try:
+        return text.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+
+
 def _integer(text: pa.Array, form: str) -> pa.Array:
+    if form in ("", "point") and not _holds(text, "x"):  # Arrow takes 0x1f for 31
+        quick = _cast(text, pa.int64())
+        if quick is not None and not pc.any(pc.greater_equal(pc.abs(quick), 10**18)).as_py():
+            return quick
     if form and form != "point":
         return _whole(_number_text(text, form))
     return _whole(text)
+
+
+def _holds(text: pa.Array, letter: str) -> bool:
+    return bool(pc.any(pc.match_substring(text, letter, ignore_case=True)).as_py())
 
 
 def _whole(text: pa.Array) -> pa.Array:
@@ -112,6 +129,10 @@ def _whole(text: pa.Array) -> pa.Array:
 
 
 def _number(text: pa.Array, form: str) -> pa.Array:
+    if form in ("", "point"):
+        quick = _cast(text, pa.float64())
+        if quick is not None and pc.all(pc.is_finite(quick)).as_py() is not False:
+            return quick
     plain = _number_text(text, form or "point")
     value = pc.replace_substring_regex(plain, "^[+]", "").cast(pa.float64())
     return pc.if_else(pc.is_finite(value), value, None)
@@ -137,6 +158,11 @@ def _truth(text: pa.Array, form: str) -> pa.Array:
 
 
 def _date(text: pa.Array, form: str) -> pa.Array:
+    if form == "%Y-%m-%d" and (quick := _cast(text, pa.date32())) is not None:
+        return quick
+    few = text.dictionary_encode()
+    if len(few.dictionary) * 4 < len(text):  # days come again and again
+        return moments.parse(few.dictionary, form).cast(pa.date32()).take(few.indices)
     return moments.parse(text, form).cast(pa.date32())
 
 
@@ -149,6 +175,11 @@ def _time(text: pa.Array, form: str) -> pa.Array:
 
 
 def _iso_time(text: pa.Array, *, is_zoned: bool, unit: str) -> pa.Array:
+    kind = pa.timestamp(unit, tz="UTC" if is_zoned else None)
+    if pc.min(pc.utf8_length(text)).as_py() in range(_LEAST_ISO_CHARS, 36):
+        quick = _cast(text, kind)
+        if quick is not None:
+            return quick
     shape = _ISO_NS if unit == "ns" else _ISO
     good = pc.match_substring_regex(text, f"{shape}{_ZONE if is_zoned else ''}$")
     iso = pc.replace_substring(pc.if_else(good, text, None), ",", ".")
@@ -159,7 +190,7 @@ def _iso_time(text: pa.Array, *, is_zoned: bool, unit: str) -> pa.Array:
     iso = pc.if_else(pc.and_(exists, pc.fill_null(clock, False)), iso, None)
     if is_zoned:  # Arrow wants seconds before a zone
         iso = pc.replace_substring_regex(iso, "([T ][0-9]{2}:[0-9]{2})(Z|[+-])", r"\1:00\2")
-    return iso.cast(pa.timestamp(unit, tz="UTC" if is_zoned else None))
+    return iso.cast(kind)
 
 
 def _epoch(text: pa.Array, form: str) -> pa.Array:

@@ -1,11 +1,10 @@
-"""Lines of a source, with the place of each."""
+"""Lines of a source, each as a place: its number, its bytes, its text without the end."""
 
 from __future__ import annotations
 
 import codecs
 import io
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from casparian_flow.reading.blocks import Fault, Place
 from casparian_flow.reading.sources import Source
@@ -13,20 +12,7 @@ from casparian_flow.reading.sources import Source
 MOST_LINE_BYTES = 16 << 20
 
 
-class Line(NamedTuple):
-    """One line, without its end."""
-
-    number: int
-    offset: int | None
-    length: int | None
-    text: str
-
-    def place(self, raw: str | None = None) -> Place:
-        """Where it stands."""
-        return Place(self.number, self.offset, self.length, self.text if raw is None else raw)
-
-
-def lines(source: Source, encoding: str = "utf-8") -> Iterator[Line | Fault]:
+def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
     """Yield the lines of a source; one that is not text in its encoding, or endless, as a fault.
 
     Lines end with LF, CR LF or, where a source has no LF at all in its first 64 KiB, CR.
@@ -34,20 +20,20 @@ def lines(source: Source, encoding: str = "utf-8") -> Iterator[Line | Fault]:
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         text = io.TextIOWrapper(source.stream, encoding, errors="backslashreplace", newline=None)
         for number, line in enumerate(text, 1):
-            yield Line(number, None, None, line.rstrip("\n"))
+            yield Place(number, None, None, line.rstrip("\n"))
         return
     offset = 0
     for number, raw in enumerate(_split(source), 1):
         body = raw.rstrip(b"\r\n")
-        if offset == 0 and body.startswith(codecs.BOM_UTF8):
+        if number == 1 and body.startswith(codecs.BOM_UTF8):
             body = body[3:]
         try:
-            line = Line(number, offset, len(raw), body.decode(encoding))
+            line = Place(number, offset, len(raw), body.decode(encoding))
             if len(raw) < MOST_LINE_BYTES:
                 yield line
             else:
                 reason = f"a line of more than {MOST_LINE_BYTES} bytes"
-                yield Fault(line.place(line.text[:1000]), "LINE_TOO_LONG", reason)
+                yield Fault(line._replace(raw=line.raw[:1000]), "LINE_TOO_LONG", reason)
         except UnicodeDecodeError:
             place = Place(number, offset, len(raw), body.decode(encoding, "backslashreplace"))
             yield Fault(place, "NOT_TEXT", f"bytes that are not {encoding}")

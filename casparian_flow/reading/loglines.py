@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
-from casparian_flow.reading.lines import Line, lines
+from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
 _MOST_CONTINUED = 10_000
@@ -29,38 +29,41 @@ def read(
 def _entries(
     source: Source, pattern: re.Pattern[str], encoding: str, continues: str
 ) -> Iterator[Record | Fault]:
-    entry: list[Line] = []
+    entry: Record | None = None
+    more: list[Place] = []
     for line in lines(source, encoding):
-        if isinstance(line, Line) and not line.text.strip():
+        if isinstance(line, Fault):
+            found = None
+        elif not line.raw.strip():
             continue
-        found = pattern.fullmatch(line.text) if isinstance(line, Line) else None
-        is_more = isinstance(line, Line) and found is None and bool(continues)
-        if is_more and entry and len(entry) < _MOST_CONTINUED:
-            entry.append(line)  # pyright: ignore[reportArgumentType] - is_more says so
-            continue
-        if entry:
-            yield _record(pattern, entry, continues)
-            entry = []
+        else:
+            found = pattern.fullmatch(line.raw)
+            if found is None and continues and entry and len(more) < _MOST_CONTINUED:
+                more.append(line)
+                continue
+        if entry is not None:
+            yield _longer(entry, more, continues) if more else entry
+            entry, more = None, []
         if isinstance(line, Fault):
             yield line
         elif found is None:
-            yield Fault(line.place(), "NO_MATCH", "not an entry of this log")
+            yield Fault(line, "NO_MATCH", "not an entry of this log")
         else:
-            entry = [line]
-    if entry:
-        yield _record(pattern, entry, continues)
+            values = found.groupdict()
+            if "-" in values.values():
+                values = {n: None if t == "-" and n != continues else t for n, t in values.items()}
+            entry = Record(line, values)
+    if entry is not None:
+        yield _longer(entry, more, continues) if more else entry
 
 
-def _record(pattern: re.Pattern[str], entry: list[Line], continues: str) -> Record:
-    first = entry[0]
-    found = pattern.fullmatch(first.text)
-    values = {} if found is None else found.groupdict()
-    values = {
-        name: None if text == "-" and name != continues else text for name, text in values.items()
-    }
-    if len(entry) == 1:
-        return Record(first.place(), values)
-    more = "\n".join(line.text for line in entry[1:])
-    values[continues] = f"{values.get(continues) or ''}\n{more}"
-    length = None if first.length is None else sum(line.length or 0 for line in entry)
-    return Record(Place(first.number, first.offset, length, f"{first.text}\n{more}"), values)
+def _longer(entry: Record, more: list[Place], continues: str) -> Record:
+    """An entry with the lines that continue it."""
+    text = "\n".join(line.raw for line in more)
+    first = entry.place
+    length = None
+    if first.length is not None:
+        length = first.length + sum(line.length or 0 for line in more)
+    values = {**entry.values, continues: f"{entry.values.get(continues) or ''}\n{text}"}
+    place = first._replace(length=length, raw=f"{first.raw}\n{text}")
+    return Record(place, values)

@@ -25,12 +25,12 @@ def _logfmt(source: Source, encoding: str) -> Iterator[Record | Fault]:
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
-        elif line.text.strip():
-            values = logfmt_pairs(line.text)
+        elif line.raw.strip():
+            values = logfmt_pairs(line.raw)
             if values is None:
-                yield Fault(line.place(), "NO_MATCH", "not a line of key=value pairs")
+                yield Fault(line, "NO_MATCH", "not a line of key=value pairs")
             else:
-                yield Record(line.place(), values)
+                yield Record(line, values)
 
 
 def logfmt_pairs(text: str) -> dict[str, str | None] | None:
@@ -79,24 +79,24 @@ def _fix(
         if isinstance(line, Fault):
             yield line
             continue
-        if not line.text.strip():
+        if not line.raw.strip():
             continue
-        starts = [found.start() for found in _FIX_START.finditer(line.text)]
+        starts = [found.start() for found in _FIX_START.finditer(line.raw)]
         if not starts:
-            yield Fault(line.place(), "NO_MATCH", "no FIX message on this line")
+            yield Fault(line, "NO_MATCH", "no FIX message on this line")
         for number, start in enumerate(starts):
-            end = starts[number + 1] if number + 1 < len(starts) else len(line.text)
-            fields = line.text[start:end].strip().split(separator)
+            end = starts[number + 1] if number + 1 < len(starts) else len(line.raw)
+            fields = line.raw[start:end].strip().split(separator)
             broken = [field for field in fields if field.strip() and "=" not in field]
             if broken:
                 reason = f"a field without a tag: {broken[0][:60]!r}"
-                yield Fault(line.place(), "NO_MATCH", reason)
+                yield Fault(line, "NO_MATCH", reason)
                 continue
             values: dict[str, str | None] = {}
             if number == 0 and starts[0]:
-                values["prefix"] = line.text[: starts[0]].strip()
+                values["prefix"] = line.raw[: starts[0]].strip()
             _add_fields(values, fields, names)
-            yield Record(line.place(), values)
+            yield Record(line, values)
 
 
 def _add_fields(values: dict[str, str | None], fields: list[str], names: Mapping[str, str]) -> None:
@@ -120,9 +120,9 @@ def _settings(source: Source, encoding: str) -> Iterator[Record | Fault]:
         if isinstance(line, Fault):
             yield line
             continue
-        text = line.text.strip()
-        if held is not None and _goes_on(held, line.text):
-            held = _longer(held, line.text)
+        text = line.raw.strip()
+        if held is not None and _goes_on(held, line.raw):
+            held = _longer(held, line.raw)
             continue
         if held is not None:
             yield held
@@ -135,10 +135,10 @@ def _settings(source: Source, encoding: str) -> Iterator[Record | Fault]:
             continue
         found = _SETTING.match(text)
         if found is None:
-            yield Fault(line.place(), "NO_MATCH", "not a setting, section or comment")
+            yield Fault(line, "NO_MATCH", "not a setting, section or comment")
             continue
         values = {"section": section, "key": found["key"].strip(), "value": found["value"].strip()}
-        held = Record(line.place(), values)
+        held = Record(line, values)
     if held is not None:
         yield held
 

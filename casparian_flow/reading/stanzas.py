@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
-from casparian_flow.reading.lines import Line, lines
+from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
 _FIELD = re.compile(r"(?P<name>[!-9;-~]+):(?:[ \t]+|$)(?P<value>.*)")
@@ -30,12 +30,12 @@ def paragraphs(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
 
 
 def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
-    held: list[Line] = []
+    held: list[Place] = []
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
-        elif line.text.strip() and len(held) < _MOST_LINES:
-            if not line.text.startswith("#"):
+        elif line.raw.strip() and len(held) < _MOST_LINES:
+            if not line.raw.startswith("#"):
                 held.append(line)
         elif held:
             yield _paragraph(held)
@@ -44,27 +44,27 @@ def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
         yield _paragraph(held)
 
 
-def _paragraph(held: Sequence[Line]) -> Record | Fault:
+def _paragraph(held: Sequence[Place]) -> Record | Fault:
     values: dict[str, str | None] = {}
     name = ""
     for line in held:
-        if line.text[0] in " \t" and name:
-            more = line.text.strip()
+        if line.raw[0] in " \t" and name:
+            more = line.raw.strip()
             values[name] = f"{values[name]}\n{'' if more == '.' else more}"
             continue
-        found = _FIELD.match(line.text)
+        found = _FIELD.match(line.raw)
         if found is None:
-            reason = f"line {line.number} is neither a field nor continues one"
+            reason = f"line {line.line} is neither a field nor continues one"
             return Fault(_whole(held), "NO_MATCH", reason)
         name, value = found["name"], found["value"]
         values[name] = value if name not in values else f"{values[name]}\n{value}"
     return Record(_whole(held), values)
 
 
-def _whole(held: Sequence[Line]) -> Place:
+def _whole(held: Sequence[Place]) -> Place:
     first = held[0]
     length = None if first.length is None else sum(line.length or 0 for line in held)
-    return Place(first.number, first.offset, length, "\n".join(line.text for line in held))
+    return Place(first.line, first.offset, length, "\n".join(line.raw for line in held))
 
 
 def blocks(
@@ -87,13 +87,13 @@ def blocks(
 def _blocks(
     source: Source, heads: Sequence[int], skip: int, encoding: str
 ) -> Iterator[Record | Fault]:
-    held: list[Line] = []
+    held: list[Place] = []
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
-        elif line.number <= skip:
+        elif (line.line or 0) <= skip:
             continue
-        elif line.text.strip() and len(held) < _MOST_LINES:
+        elif line.raw.strip() and len(held) < _MOST_LINES:
             held.append(line)
         elif held:
             yield _block_record(held, heads)
@@ -102,15 +102,15 @@ def _blocks(
         yield _block_record(held, heads)
 
 
-def _block_record(held: Sequence[Line], heads: Sequence[int]) -> Record | Fault:
+def _block_record(held: Sequence[Place], heads: Sequence[int]) -> Record | Fault:
     values: dict[str, str | None] = {}
     for number, (line, count) in enumerate(zip(held, heads, strict=False), 1):
-        cells = block_cells(line.text, count)
+        cells = block_cells(line.raw, count)
         if len(cells) < count:
-            reason = f"line {line.number} has {len(cells)} cells instead of {count}"
+            reason = f"line {line.line} has {len(cells)} cells instead of {count}"
             return Fault(_whole(held), "FIELD_COUNT", reason)
         values |= {f"line_{number}_{place}": cell for place, cell in enumerate(cells, 1)}
-    rest = "\n".join(line.text.strip() for line in held[len(heads) :])
+    rest = "\n".join(line.raw.strip() for line in held[len(heads) :])
     values["rest"] = rest or None
     return Record(_whole(held), values)
 
@@ -130,24 +130,24 @@ def mail(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
 
 
 def _mail(source: Source, _encoding: str) -> Iterator[Record | Fault]:
-    held: list[Line] = []
+    held: list[Place] = []
     was_blank = True
     for line in lines(source, "latin-1"):  # bytes; the message itself says how it is encoded
         if isinstance(line, Fault):
             yield line
             continue
-        if line.text.startswith("From ") and was_blank:
-            if any(one.text.strip() for one in held):
+        if line.raw.startswith("From ") and was_blank:
+            if any(one.raw.strip() for one in held):
                 yield _message(held)
             held = []
         else:
             held.append(line)
-        was_blank = not line.text.strip()
-    if any(one.text.strip() for one in held):
+        was_blank = not line.raw.strip()
+    if any(one.raw.strip() for one in held):
         yield _message(held)
 
 
-def _message(held: Sequence[Line]) -> Record | Fault:
+def _message(held: Sequence[Place]) -> Record | Fault:
     place = _whole(held)
     try:
         message = email.message_from_bytes(place.raw.encode("latin-1"), policy=email.policy.default)
@@ -174,13 +174,13 @@ def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterato
 
 
 def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | Fault]:
-    held: list[Line] = []
+    held: list[Place] = []
     depth = 0
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
             continue
-        word = line.text.strip().upper()
+        word = line.raw.strip().upper()
         if word == f"BEGIN:{component}":
             held, depth = [line], 1
         elif depth:
@@ -193,7 +193,7 @@ def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | F
         yield Fault(_whole(held), "CUT_OFF", f"BEGIN:{component} without its end")
 
 
-def _card(held: Sequence[Line]) -> Record | Fault:
+def _card(held: Sequence[Place]) -> Record | Fault:
     values: dict[str, str | None] = {}
     depth = 0
     for text in _unfolded(held[1:-1]):
@@ -222,13 +222,13 @@ def _unescaped(found: re.Match[str]) -> str:
     return "\n" if found[1] in "nN" else found[1]
 
 
-def _unfolded(held: Sequence[Line]) -> list[str]:
+def _unfolded(held: Sequence[Place]) -> list[str]:
     texts: list[str] = []
     for line in held:
-        if line.text[:1] in (" ", "\t") and texts:
-            texts[-1] += line.text[1:]
-        elif line.text.strip():
-            texts.append(line.text)
+        if line.raw[:1] in (" ", "\t") and texts:
+            texts[-1] += line.raw[1:]
+        elif line.raw.strip():
+            texts.append(line.raw)
     return texts
 
 
@@ -243,14 +243,14 @@ def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") ->
 def _ofx(source: Source, record: str, encoding: str) -> Iterator[Record | Fault]:
     around: dict[str, str | None] = {}
     values: dict[str, str | None] | None = None
-    held: list[Line] = []
+    held: list[Place] = []
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
             continue
         if values is not None:
             held.append(line)
-        for found in _OFX_TAG.finditer(line.text):
+        for found in _OFX_TAG.finditer(line.raw):
             name, is_end = found["name"].upper(), bool(found["close"])
             if name != record:
                 _add_ofx(around if values is None else values, name, found, is_inside=bool(held))

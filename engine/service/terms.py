@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from sqlalchemy import select
 
 from casparian_flow.errors import NotFound
@@ -49,7 +47,7 @@ def get_contract(
             versions=sorted(one.version for one in known),
             agreed=row.agreed.isoformat(),
             plugin=brought,
-            table_schema=table_schema(topic, row.version, cast("dict[str, object]", row.terms)),
+            table_schema=table_schema(topic, row.version, row.terms),
         )
 
 
