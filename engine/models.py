@@ -312,6 +312,19 @@ class JobOutput(Base):
     size: Mapped[int] = mapped_column(BigInteger)
 
 
+class Dismissal(Base):
+    """Records of one job's quarantine that a person said need no mending."""
+
+    __tablename__ = "dismissal"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(110))
+    job_id: Mapped[int] = mapped_column(ForeignKey("processing_job.id"))
+    note: Mapped[str] = mapped_column(Text)
+    person: Mapped[str] = mapped_column(String(200))
+    at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("topic", "job_id"),)
+
+
 class Draft(Base):
     """A plugin that is not published yet."""
 

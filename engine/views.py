@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Exists, Select, and_, exists, func, select
 
 from engine.models import (
+    Dismissal,
     FileLocation,
     JobOutput,
     JobStatus,
@@ -13,13 +14,15 @@ from engine.models import (
     ProcessingJob,
     SourceRoot,
 )
+from engine.sinks.interface import QUARANTINE_SUFFIX
 
 
 def current_outputs(topic: str) -> Select[int, str, int]:
     """Outputs (job, path, rows) in the current view of a topic.
 
     Per location the newest version with a finished job, and of that the newest plugin version and
-    generation; locations whose root drops deleted files are left out once they are gone.
+    generation; locations whose root drops deleted files are left out once they are gone, and so
+    are records of a quarantine that a person dismissed.
     """
     newest = (
         select(
@@ -48,6 +51,11 @@ def current_outputs(topic: str) -> Select[int, str, int]:
     return (
         select(JobOutput.job_id, JobOutput.path, JobOutput.rows)
         .join(newest, newest.c.job_id == JobOutput.job_id)
-        .where(newest.c.rank == 1, JobOutput.topic == topic)
+        .where(newest.c.rank == 1, JobOutput.topic == topic, ~_is_dismissed())
         .order_by(JobOutput.job_id, JobOutput.id)
     )
+
+
+def _is_dismissed() -> Exists:
+    named = Dismissal.topic + QUARANTINE_SUFFIX
+    return exists().where(Dismissal.job_id == JobOutput.job_id, named == JobOutput.topic)

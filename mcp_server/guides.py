@@ -5,29 +5,33 @@ from __future__ import annotations
 GUIDES = {
     "authoring": """# Writing a plugin
 
-One file, plugin.py:
+One file, plugin.py. Start from `draft_plugin`: it names what it reads and how.
 
 ```python
-import csv
-
+from casparian_flow.reading import delimited
+from casparian_flow.reading.columns import typed
+from casparian_flow.reading.sources import sources
 from casparian_flow.sdk import BasePlugin, PluginMetadata
 
-MANIFEST = PluginMetadata(pattern="*.csv", topic="sales")
+MANIFEST = PluginMetadata(pattern="sales-*.csv", topic="sales")
+
+COLUMNS = {"id": ("integer",), "day": ("date", "%d/%m/%Y"), "amount": ("number", "decimal comma")}
 
 
 class Handler(BasePlugin):
     def execute(self, path):
-        self.publish("sales", self.rows(path))
-
-    def rows(self, path):
-        with open(path, newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
-                try:
-                    yield {"id": int(row["id"]), "amount": float(row["amount"])}
-                except (KeyError, ValueError) as error:
-                    self.quarantine(row, str(error), line=number)
+        for source in sources(path):
+            for batch in typed(delimited.read(source, delimiter=";"), COLUMNS, self):
+                self.publish("sales", batch)
 ```
 
+- Readers: delimited, fixed_width, grids, json_text (by_line, document), xml_text, html_tables,
+  loglines, pairs (logfmt, fix, settings), stanzas (paragraphs, blocks, mail, cards, ofx), tables
+  (parquet, arrow, orc, sqlite, workbook, binary). `sources` unpacks gzip, zip, tar and the like.
+- Kinds: text, integer, number, truth, date, time, json. `optional=`, `renamed=`, `missing=` and
+  `other=` of `typed` say what drifts. Misfits are set aside with line and reason by themselves.
+- Without a reader: yield dicts, `self.quarantine(row, reason, line=n)` what does not fit, and
+  `self.account(read=n)` so that nothing is lost silently.
 - `publish` takes a pandas or polars DataFrame, an Arrow table, or an iterable of dicts; generators
   stream. Publish every batch with the same columns and types.
 - A record that does not fit goes to `quarantine` with a reason; never drop it.

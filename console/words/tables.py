@@ -10,7 +10,7 @@ import typer
 
 from console import exits, showing
 from console.engine_door import ask
-from console.words.shared import Json, Rows, app, file_name, parts
+from console.words.shared import Json, Rows, app, done, file_name, parts
 
 
 @app.command(epilog="Example: casparian datasets sales --include stats")
@@ -127,3 +127,36 @@ def contract(
     showing.table(("column", "type", "stored as", "required"), rows)
     if to is not None:
         showing.say(f"Written: {to}")
+
+
+@app.command(epilog='Example: casparian quarantine sales --dismiss "test entries of the vendor"')
+def quarantine(
+    topic: str,
+    dismiss: Annotated[
+        str | None, typer.Option(help="Say that the records need no mending, and why.")
+    ] = None,
+    restore: Annotated[bool, typer.Option(help="Take dismissals back.")] = False,
+    file: Annotated[str | None, typer.Option(help="Only records of this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what was set aside of a topic, by cause; dismiss it with a note, or take that back."""
+    if dismiss is not None or restore:
+        params = {
+            "topic": topic,
+            "note": dismiss or "",
+            "file": file_name(file) if file else None,
+            "restore": restore,
+        }
+        done(ask("dismiss", params), as_json=as_json)
+        return
+    result = ask("quarantine", {"topic": topic})
+    if as_json:
+        showing.show_json(result)
+        return
+    causes = parts(result, "causes")
+    rows: Rows = [[c["code"], c["column"], c["records"], c["files"]] for c in causes]
+    showing.table(("code", "column", "records", "files"), rows)
+    for one in causes:
+        showing.say(f"{one['code']}, such as {one['file']} line {one['line']}: {one['reason']}")
+        showing.say(f"  {one['raw']}")
+    showing.say(str(result["summary"]))

@@ -46,6 +46,8 @@ from engine.service.results.work import JobError as JobError
 from engine.service.results.work import Jobs as Jobs
 from engine.service.results.work import Lineage as Lineage
 from engine.service.results.work import Node as Node
+from engine.service.results.work import QuarantineCause as QuarantineCause
+from engine.service.results.work import QuarantineCauses as QuarantineCauses
 from engine.service.results.work import QueryResult as QueryResult
 from engine.service.results.work import RunResult as RunResult
 from engine.service.results.work import States as States

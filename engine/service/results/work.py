@@ -80,6 +80,26 @@ class ContractColumn(Part):
     nullable: bool
 
 
+class QuarantineCause(Part):
+    """Records set aside for one reason, with one of them."""
+
+    code: str
+    column: str | None
+    records: int
+    files: int
+    file: str
+    line: int | None
+    reason: str
+    raw: str
+
+
+class QuarantineCauses(Result):
+    """What is set aside of a topic."""
+
+    topic: str
+    causes: list[QuarantineCause]
+
+
 class ContractTerms(Result):
     """A topic's contract, for other tools."""
 

@@ -1,0 +1,130 @@
+"""Look through what was set aside; a person may dismiss it with a note, and take that back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import cast
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from casparian_flow.errors import ConfigError, NotFound, NotGranted
+from engine import answers, audit, views
+from engine.control import Caller
+from engine.house import House
+from engine.models import Dismissal, FileLocation, ProcessingJob
+from engine.service.datasets import quoted, topics
+from engine.service.names import find_file, sentence
+from engine.service.questions import ask
+from engine.service.results import Done, QuarantineCause, QuarantineCauses
+from engine.sinks.interface import QUARANTINE_SUFFIX
+
+_MOST_CAUSES = 50
+
+
+def quarantine(house: House, _caller: Caller, *, topic: str) -> QuarantineCauses:
+    """What is set aside of a topic, by code and column, with one record of each."""
+    with house.catalog.reading() as session:
+        _require(session, topic)
+    table = quoted(topic + QUARANTINE_SUFFIX)
+    named = f"FROM {table} GROUP BY 1, 2 ORDER BY 3 DESC LIMIT {_MOST_CAUSES}"
+    # The table's name comes from the catalog and is quoted; the statement is proven apart.
+    sql = f"SELECT code, field, count(*), count(DISTINCT file), first(file), first(line), first(reason), first(raw) {named}"  # noqa: E501
+    found = ask(house, sql, answers.Limits(max_rows=_MOST_CAUSES, max_cell=300)).rows
+    causes = [
+        QuarantineCause(
+            code=str(row[0]),
+            column=cast("str | None", row[1]),
+            records=cast("int", row[2]),
+            files=cast("int", row[3]),
+            file=str(row[4]),
+            line=cast("int | None", row[5]),
+            reason=str(row[6]),
+            raw=str(row[7]),
+        )
+        for row in found
+    ]
+    count = sum(one.records for one in causes)
+    steps = [] if not causes else [f'explain(subject="{topic}")']
+    return QuarantineCauses(
+        summary=f"{sentence(count, 'record')} of {topic} set aside.",
+        topic=topic,
+        causes=causes,
+        next_steps=steps,
+    )
+
+
+def dismiss(
+    house: House,
+    caller: Caller,
+    *,
+    topic: str,
+    note: str = "",
+    file: str | None = None,
+    restore: bool = False,
+) -> Done:
+    """A person says that records set aside need no mending, and why; or takes that back.
+
+    They leave the topic's quarantine and its counts, and stay in the lake.
+    """
+    if caller.door == "mcp":
+        raise NotGranted(
+            "only a person dismisses records", hint=f"They run: casparian quarantine {topic}"
+        )
+    if not restore and not note.strip():
+        raise ConfigError("a dismissal needs a note", hint="Say why, for whoever asks later.")
+    with house.catalog.writing() as session:
+        _require(session, topic)
+        location = find_file(session, file)[0].id if file else None
+        count = _restore(session, topic, location) if restore else _dismiss(
+            session, caller, topic, note, location
+        )  # fmt: skip
+        audit.record(
+            session,
+            actor=caller.person,
+            action="restore quarantine" if restore else "dismiss quarantine",
+            subject=topic,
+            facts={"files": count, "note": note, "file": file},
+            now=datetime.now(UTC),
+        )
+    house.changes.announce()
+    what = "in quarantine again" if restore else "dismissed"
+    return Done(
+        summary=f"Records of {sentence(count, 'file')} are {what}.",
+        next_steps=[f"casparian quarantine {topic}"],
+    )
+
+
+def _require(session: Session, topic: str) -> None:
+    known = topics(session)
+    if topic not in known:
+        raise NotFound(f"no topic {topic!r}", hint=f"There are: {', '.join(known) or 'none yet'}.")
+
+
+def _dismiss(session: Session, caller: Caller, topic: str, note: str, location: int | None) -> int:
+    rows = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
+    jobs = {row.job_id for row in rows if row.rows}
+    if location is not None:
+        own = select(ProcessingJob.id).where(ProcessingJob.location_id == location)
+        jobs &= set(session.scalars(own))
+    for job_id in sorted(jobs):
+        session.add(
+            Dismissal(
+                topic=topic, job_id=job_id, note=note, person=caller.person, at=datetime.now(UTC)
+            )
+        )
+    session.flush()
+    return len(jobs)
+
+
+def _restore(session: Session, topic: str, location: int | None) -> int:
+    chosen = select(Dismissal.id).where(Dismissal.topic == topic)
+    if location is not None:
+        chosen = (
+            chosen.join(ProcessingJob, ProcessingJob.id == Dismissal.job_id)
+            .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+            .where(FileLocation.id == location)
+        )
+    ids = list(session.scalars(chosen))
+    session.execute(delete(Dismissal).where(Dismissal.id.in_(ids)))
+    return len(ids)
