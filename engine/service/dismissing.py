@@ -20,16 +20,19 @@ from engine.service.results import Done, QuarantineCause, QuarantineCauses
 from engine.sinks.interface import QUARANTINE_SUFFIX
 
 _MOST_CAUSES = 50
+_ORDER = "_job_id * 1000000000000 + _row"
+"""Sorts records: the first one of a cause is the same whenever it is asked for."""
 
 
 def quarantine(house: House, _caller: Caller, *, topic: str) -> QuarantineCauses:
     """What is set aside of a topic, by code and column, with one record of each."""
     with house.catalog.reading() as session:
         _require(session, topic)
+    first = ", ".join(f"arg_min({name}, {_ORDER})" for name in ("file", "line", "reason", "raw"))
     table = quoted(topic + QUARANTINE_SUFFIX)
-    named = f"FROM {table} GROUP BY 1, 2 ORDER BY 3 DESC LIMIT {_MOST_CAUSES}"
     # The table's name comes from the catalog and is quoted; the statement is proven apart.
-    sql = f"SELECT code, field, count(*), count(DISTINCT file), first(file), first(line), first(reason), first(raw) {named}"  # noqa: E501
+    sql = f"SELECT code, field, count(*), count(DISTINCT file), {first} FROM {table}"  # noqa: S608
+    sql += f" GROUP BY code, field ORDER BY count(*) DESC, code LIMIT {_MOST_CAUSES}"
     found = ask(house, sql, answers.Limits(max_rows=_MOST_CAUSES, max_cell=300)).rows
     causes = [
         QuarantineCause(
