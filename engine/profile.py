@@ -126,7 +126,10 @@ def profile_sample(sample: Sample) -> Profile:
 
 def _unknown(form: str | None) -> Profile:
     if form is None:
-        text = "not text and of no known format: give the plugin's source yourself"
+        text = (
+            "not text and of no known format: give the plugin's source yourself, or a goal such as"
+        )
+        text += " `struct <IHd id, qty, price` if it holds records of one layout"
         return Profile(format="binary", problems=(text,), fingerprint="binary")
     text = f"a {form} file: give the plugin's source yourself, none is drafted for it"
     return Profile(format=form, problems=(text,), fingerprint=f"binary|{form}")

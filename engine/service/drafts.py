@@ -21,6 +21,7 @@ from engine import publisher, reprocess
 from engine.control import Caller
 from engine.drafting import draft_source
 from engine.house import House
+from engine.layouts import with_layout
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
 from engine.paths import absolute, display
 from engine.profiling import Group, profile_group
@@ -78,6 +79,7 @@ def draft_plugin(
         made = _given(source, modules or {}, dependencies)
     else:
         group = profile_group([path, *(one for one in sisters if one != path)])
+        group.merged.profile = with_layout(group.merged.profile, goal)
         made = _drafted(path, group, alike, topic)
         samples = _with_odd(samples, group, sisters)
     findings = inspect_files(

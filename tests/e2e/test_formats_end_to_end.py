@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from casparian_flow.errors import CasparianError
 from tests.conftest import House
 from tests.engine.making import workbook, zipped
 from tests.engine.test_formats import TEXTS
@@ -220,3 +222,20 @@ def test_after_a_fix_only_what_gave_trouble_is_read_again_and_rows_move_once(
     assert house.rows("SELECT id, count(*) FROM sales GROUP BY id HAVING count(*) > 2") == []
     assert house.rows("SELECT count(*) FROM sales_quarantine") == [[0]]
     assert house.call("verify")["ok"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_binary_records_are_read_by_the_layout_that_a_goal_gives(house: House, data: Path) -> None:
+    records = b"".join(struct.pack("<IHd", n, n * 2, n / 4) for n in range(1, 51))
+    (data / "ticks-1.bin").write_bytes(b"MAGIC\x00\x01\x02" + records)
+    house.call("scan", path=str(data))
+    goal = "struct <IHd id, qty, price after 8 bytes"
+
+    made = house.call("draft_plugin", files=[str(data / "ticks-1.bin")], topic="ticks", goal=goal)
+    checked = house.call("validate_plugin", draft=made["draft"], wait_s=120)
+
+    [topic] = checked["rows"]
+    assert (topic["columns"], topic["row_count"]) == (["id", "qty", "price"], 50)
+    assert topic["rows"][0] == ["1", "2", "0.25"]
+    with pytest.raises(CasparianError, match="holds 3 values, 2 names"):
+        house.call("draft_plugin", files=[str(data / "ticks-1.bin")], goal="struct <IHd id, qty")
