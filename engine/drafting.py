@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from casparian_flow.errors import ConfigError
 from casparian_flow.reading.naming import distinct
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
-from engine.formats.merging import Seen, merge
+from engine.formats.merging import Seen, merge, way_of
 
 _KINDS = {
     "int64": "integer", "double": "number", "bool": "truth", "date": "date", "timestamp": "time",
     "json": "json", "string": "text",
 }  # fmt: skip
-_BY_NAME = ("workbook", "sqlite")
-"""Readers whose tables have names: those of one shape are read in one loop."""
+_BY_NAME = {"workbook": "sheet", "sqlite": "table"}
+"""Readers whose tables have names, and what names them: those of one shape are read in one loop."""
 _OTHER = "_other"
-_MOST_MEMBERS = 40
+_MOST_MEMBERS = 1_000
 _WIDTH = 96
 _MOST_TOPIC_CHARS = 60
 
@@ -68,7 +68,8 @@ def draft_source(profile: Profile, *, topic: str, pattern: str, sample: str = ""
     is_typed = any(table.profile.reading and not table.profile.reading.is_typed for table in tables)
     imports = [f"from casparian_flow.reading import {', '.join(modules)}"]
     imports += ["from casparian_flow.reading.columns import typed"] if is_typed else []
-    imports += ["from casparian_flow.reading.sources import sources"]
+    unread = ", unread" if _pins_members(tables) else ""
+    imports += [f"from casparian_flow.reading.sources import sources{unread}"]
     imports += ["from casparian_flow.sdk import BasePlugin, PluginMetadata"]
     source = "\n".join(
         [
@@ -78,6 +79,7 @@ def draft_source(profile: Profile, *, topic: str, pattern: str, sample: str = ""
             _manifest(tables, pattern),
             "",
             *blocks,
+            *_no_tables(profile, tables),
             "",
             _handler(profile, tables),
         ]
@@ -120,13 +122,19 @@ def _text(value: str, indent: int) -> str:
 
 
 def _quoted(value: str) -> str:
-    """One literal; raw where that spares backslashes."""
+    """One literal in ASCII; raw where that spares backslashes."""
     if "\\" in value and value.isascii() and value.isprintable() and not value.endswith("\\"):
         if '"' not in value:
             return f'r"{value}"'
         if "'" not in value:
             return f"r'{value}'"
-    return json.dumps(value, ensure_ascii=True)
+    return re.sub(r"\\u(d[89ab]..)\\u(d[c-f]..)", _one_character, json.dumps(value))
+
+
+def _one_character(pair: re.Match[str]) -> str:
+    """A pair of surrogates, as JSON escapes it, as Python escapes the character it is."""
+    high, low = int(pair[1], 16), int(pair[2], 16)
+    return f"\\U{0x10000 + (high - 0xD800) * 0x400 + low - 0xDC00:08x}"
 
 
 def _wrapped(begin: str, items: Sequence[str], end: str, indent: int) -> str:
@@ -149,8 +157,8 @@ def _tables(profile: Profile, topic: str) -> list[_Table]:
         return [_Table(topic, "", profile, (), ())]
     groups: dict[str, list[Profile]] = {}
     for part in readable:
-        groups.setdefault(part.fingerprint, []).append(part)
-    is_archive = "zip" in (profile.compression or "") or "tar" in (profile.compression or "")
+        groups.setdefault(f"{part.fingerprint} {way_of(_unnamed(part))}", []).append(part)
+    is_archive = bool({"zip", "tar"} & set((profile.compression or "").split("+")))
     tables: list[_Table] = []
     for group in groups.values():
         names = tuple(str(part.part) for part in group)
@@ -165,9 +173,20 @@ def _tables(profile: Profile, topic: str) -> list[_Table]:
             ]
             continue
         parts = () if is_archive or len(group) == 1 else names
-        same = merge([Seen(str(part.part), replace(part, parts=())) for part in group]).profile
+        alone = group if len(group) == 1 else [_unnamed(part) for part in group]
+        same = merge([Seen(str(part.part), replace(part, parts=())) for part in alone]).profile
         tables.append(_Table(own, _constant_name(prefix), same, members, parts))
     return tables
+
+
+def _unnamed(part: Profile) -> Profile:
+    """A table without the name that only tells it from others of its file."""
+    reading = part.reading
+    if reading is None or reading.function not in _BY_NAME:
+        return part
+    name = _BY_NAME[reading.function]
+    arguments = {key: value for key, value in reading.arguments.items() if key != name}
+    return replace(part, reading=replace(reading, arguments=arguments))
 
 
 def _topic_of(topic: str, part: str, taken: Sequence[_Table]) -> str:
@@ -209,7 +228,8 @@ def _heading(profile: Profile, sample: str, open_points: Sequence[str]) -> list[
 
 def _plain(text: str) -> str:
     """Sample text made harmless in a comment: ASCII, one line, no quotes that end a docstring."""
-    plain = " ".join(text.encode("ascii", "backslashreplace").decode().split())
+    shown = "".join(one if one.isprintable() or one.isspace() else "?" for one in text)
+    plain = " ".join(shown.encode("ascii", "backslashreplace").decode().split())
     return plain.replace("\\", "/").replace('"""', "'''")
 
 
@@ -256,6 +276,13 @@ def _constants(table: _Table, open_points: list[str]) -> str:
     if optional:
         lines.append(f"{table.prefix}OPTIONAL = {literal(optional)}  # not in every file")
     return "\n".join(lines)
+
+
+def _no_tables(profile: Profile, tables: Sequence[_Table]) -> list[str]:
+    if not _pins_members(tables):
+        return []
+    names = [re.sub(r"([\[\]?*])", r"[\1]", name) for name in profile.others[:_MOST_MEMBERS]]
+    return [f"NO_TABLES = {literal(names)}  # members that are known and hold none"]
 
 
 def _column_names(profile: Profile) -> list[str]:
@@ -325,7 +352,20 @@ def _handler(profile: Profile, tables: Sequence[_Table]) -> str:
     lines.append("    def execute(self, path):")
     for table in tables:
         lines += _loop(table)
+    if _pins_members(tables):
+        known = " + ".join([*(f"{table.prefix}MEMBERS" for table in tables), "NO_TABLES"])
+        lines += [
+            f"        for member in unread(path, {known}):",
+            "            self.account(read=1)",
+            '            why = "no table is read from this member"',
+            '            self.quarantine(member, why, code="MEMBER_UNREAD", member=member)',
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _pins_members(tables: Sequence[_Table]) -> bool:
+    """Whether members are chosen by their names, so that another one would go unread."""
+    return any(table.members not in ((), ("*",)) for table in tables)
 
 
 def _loop(table: _Table) -> list[str]:
@@ -336,9 +376,8 @@ def _loop(table: _Table) -> list[str]:
     depth = 8
     arguments = dict(reading.arguments)
     if table.parts:
-        key = "sheet" if "sheet" in arguments else "table"
         lines.append(f"{' ' * depth}for part in {table.prefix}PARTS:")
-        arguments[key] = "part"
+        arguments = {_BY_NAME[reading.function]: "part", **arguments}
         depth += 4
     lines.append(f"{' ' * depth}for source in sources(path{globs}):")
     call = _call(reading, arguments, depth + 4, by_name=bool(table.parts))
@@ -359,6 +398,8 @@ def _typed(table: _Table) -> str:
     extra = ""
     if _missing(table.profile.columns, is_open=bool(reading and reading.is_open)) != [""]:
         extra += f", missing={table.prefix}MISSING"
+    if reading is not None and reading.is_open:
+        extra += ", blank=False"
     if any(column.optional for column in table.profile.columns):
         extra += f", optional={table.prefix}OPTIONAL"
     if _renamed(table.profile):

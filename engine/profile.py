@@ -41,6 +41,7 @@ _RECOGNISERS: tuple[Callable[[Sample], Profile | None], ...] = (
     logs.recognise,
     pairs.recognise,
     grids.recognise,
+    pairs.recognise_sections,
     delimited.recognise,
     pairs.recognise_settings,
     fixed_width.recognise,
@@ -49,9 +50,11 @@ _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
 _TABLES_FIRST = (delimited.recognise, *(r for r in _RECOGNISERS if r is not delimited.recognise))
 _CONFINED = frozenset(["parquet", "arrow", "orc", "sqlite", "xlsx", "xls", "ods"])
 _MOST_MEMBERS, _MOST_SECONDS, _MOST_MEMBER_BYTES = 40, 5.0, 64 << 20
+_MOST_UNPACKED = 256 << 20
+"""Bytes that a layer of packing may give while its members are looked at."""
 _DAMAGES = (
     OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error,
-    pa.ArrowException, NotImplementedError, RuntimeError, ValueError,
+    pa.ArrowException, NotImplementedError, RuntimeError, ValueError, MemoryError,
 )  # fmt: skip
 """What libraries raise over a damaged, encrypted or unknown kind of archive."""
 
@@ -203,7 +206,7 @@ def _packed(path: bytes, name: str) -> Profile:
     started = time.monotonic()
     with open(_reopened(path), "rb") as file:
         try:
-            for source in unpack(file):
+            for source in unpack(file, budget=_MOST_UNPACKED):
                 late = time.monotonic() - started > _MOST_SECONDS
                 if len(profiles) >= _MOST_MEMBERS or late:
                     told.append(f"only the first {len(profiles)} members were looked at")

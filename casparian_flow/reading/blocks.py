@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 ROWS_AT_ONCE = 8_192
+_MOST_CELLS = 400_000
 
 
 class Place(NamedTuple):
@@ -81,14 +82,17 @@ def from_records(
     """
     records: list[Record] = []
     faults: list[Fault] = []
+    cells = 0
     for one in stream:
         if isinstance(one, Fault):
             faults.append(one)
         else:
             records.append(one)
-        if len(records) + len(faults) >= at_once:
+            cells += len(one.values)
+        # Records of ever new fields would make a block as wide as they are many.
+        if len(records) + len(faults) >= at_once or cells >= _MOST_CELLS:
             yield _block(records, faults, has_all=has_all)
-            records, faults = [], []
+            records, faults, cells = [], [], 0
     if records or faults:
         yield _block(records, faults, has_all=has_all)
 

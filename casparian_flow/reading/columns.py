@@ -39,6 +39,7 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
     optional: Sequence[str] = (),
     renamed: Mapping[str, str] | None = None,
     other: str | None = None,
+    blank: bool = True,
     member: str | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of blocks in `columns` and their types, with `_line` last.
@@ -47,11 +48,12 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         blocks: What a reader yields.
         columns: Column → kind and how it is written.
         plugin: Takes the records that do not fit, with reason and place.
-        missing: Spellings of a missing value.
+        missing: Spellings of a missing value in columns that are not text.
         optional: Columns that a source may lack; their values are then null.
         renamed: A source's name → the column it is read into.
         other: A column for fields that none takes, as JSON; without it, a record that has such a
             field is set aside.
+        blank: Whether an empty text is a missing value too.
         member: The archive member that is read: adds a column `_member`.
 
     Raises:
@@ -63,9 +65,7 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         values: dict[str, pa.Array] = {}
         wrong: dict[str, pa.Array] = {}
         for name, spec in columns.items():
-            text = texts[name]
-            is_missing = pc.is_in(pc.utf8_trim_whitespace(text), words)
-            text = pc.if_else(is_missing, None, text) if pc.any(is_missing).as_py() else text
+            text = _without_missing(texts[name], spec, words, blank=blank)
             values[name] = value = convert(text, spec)
             if value.null_count != text.null_count:
                 wrong[name] = pc.and_(pc.is_null(value), pc.is_valid(text))
@@ -83,6 +83,17 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
             _set_misfits_aside(plugin, block, _Misfits(texts, wrong, columns), bad, member)
             batch = batch.filter(pc.invert(bad))
         yield batch
+
+
+def _without_missing(text: pa.Array, spec: Spec, words: pa.Array, *, blank: bool) -> pa.Array:
+    """Null where a value is missing; in text a word such as NA is a value."""
+    if spec[0] in ("text", "json"):
+        is_missing = pc.equal(text, "") if blank else None
+    else:
+        is_missing = pc.is_in(pc.utf8_trim_whitespace(text), words)
+    if is_missing is None or not pc.any(is_missing).as_py():
+        return text
+    return pc.if_else(is_missing, None, text)
 
 
 def _named(

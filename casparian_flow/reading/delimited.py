@@ -14,6 +14,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,7 +69,10 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
         return
     columns = header_names(first) if header else list(names)
     repeated = first[-1] if header == 1 else []
-    yield empty(columns)  # a header without records still says what the columns are
+    start = empty(columns)  # a header without records still says what the columns are
+    if skip:
+        start.skipped["above the table"] = skip
+    yield start
     while (block := state.next_block(columns, repeated)) is not None:
         yield block
 
@@ -222,7 +226,7 @@ class _State:
         """Take records off one by one; all of what is kept, but for one that may go on."""
         rows: list[Row] = []
         faults: list[Fault] = []
-        taken = 0
+        taken = comments = 0
         for one, size in self._records(len(names)):
             is_open = taken + size >= len(self._kept) and not self._is_last
             if is_open and size < MOST_RECORD_BYTES:
@@ -232,6 +236,7 @@ class _State:
             if isinstance(one, Fault):
                 faults.append(one)
             elif len(one.cells) != len(names):
+                comments += self._is_comment(one)
                 if one.cells:
                     reason = f"{len(one.cells)} fields instead of {len(names)}"
                     faults.append(Fault(one.place, "FIELD_COUNT", reason))
@@ -242,10 +247,15 @@ class _State:
             name: pa.array(text, pa.string()) for name, text in zip(names, texts, strict=True)
         }
         lines = pa.array([row.place.line for row in rows], pa.int64())
-        return Block(columns, lines, lambda row: rows[row].place, faults), taken
+        skipped = {"comment": comments} if comments else {}
+        return Block(columns, lines, lambda row: rows[row].place, faults, skipped), taken
+
+    def _is_comment(self, row: Row) -> bool:
+        comment = self._dialect.comment
+        return bool(comment) and not row.cells and row.place.raw.startswith(comment)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Places:
     """Finds a row of a block in which every line is one; only rows set aside are looked for."""
 
@@ -255,11 +265,14 @@ class _Places:
     offset: int
 
     def __call__(self, row: int) -> Place:
-        start = 0
-        for _ in range(row):
-            start = self.block.find(b"\n", start) + 1
-        end = self.block.find(b"\n", start) + 1 or len(self.block)
+        start, end = self._bounds[row], self._bounds[row + 1]
         return place_of(self.block[start:end], self.dialect, self.line + row, self.offset + start)
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        """Where each line begins, and the end; made once, when the first row is set aside."""
+        ends = [found.end() for found in re.finditer(b"\n", self.block)]
+        return [0, *ends, *([] if self.block.endswith(b"\n") else [len(self.block)])]
 
 
 def _parsed(block: bytes, dialect: Dialect, names: Sequence[str]) -> pa.Table | None:

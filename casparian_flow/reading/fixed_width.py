@@ -17,6 +17,7 @@ def read(
     encoding: str = "utf-8",
     skip: int = 0,
     footer: str = "",
+    apart: bool = True,
 ) -> Iterator[Block]:
     """Yield one row a line.
 
@@ -26,8 +27,9 @@ def read(
         encoding: The source's encoding.
         skip: Lines above the first record.
         footer: A pattern of lines that are no records.
+        apart: Whether blanks stand between fields, so that text across an edge is a fault.
     """
-    return from_records(_records(source, fields, encoding, skip, footer), has_all=True)
+    return from_records(_records(source, fields, encoding, skip, footer, apart), has_all=True)
 
 
 def _records(
@@ -36,8 +38,9 @@ def _records(
     encoding: str,
     skip: int,
     footer: str,
+    apart: bool,  # noqa: FBT001 - private
 ) -> Iterator[Record | Fault]:
-    edges = [start for _, start, _ in fields if start]
+    edges = [start for _, start, _ in fields if start and apart]
     last = re.compile(footer) if footer else None
     for line in lines(source, encoding):
         if isinstance(line, Fault):
@@ -50,7 +53,7 @@ def _records(
         crossed = [
             edge for edge in edges
             if edge < len(line.raw) and not line.raw[edge - 1].isspace()
-            and not line.raw[edge].isspace() and _is_apart(fields, edge)
+            and not line.raw[edge].isspace()
         ]  # fmt: skip
         if crossed:
             reason = f"text runs across character {crossed[0]}, where a field begins"
@@ -58,11 +61,6 @@ def _records(
             continue
         values = {name: line.raw[start:end].strip() for name, start, end in fields}
         yield Record(line, values)
-
-
-def _is_apart(fields: Sequence[tuple[str, int, int | None]], edge: int) -> bool:
-    """Whether a field ends before `edge`, so that a blank belongs between."""
-    return all(end is None or end < edge for _, start, end in fields if start < edge)
 
 
 def _is_rule(text: str) -> bool:

@@ -10,7 +10,8 @@ from casparian_flow.reading.lines import lines
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 
-RULE = re.compile(r"[\s|+:=─━┼│┌┐└┘├┤┬┴╪═-]*[-=─━═]{2,}[\s|+:=─━┼│┌┐└┘├┤┬┴╪═-]*")
+_DRAWN = frozenset("-=─━═ |+:┼│┌┐└┘├┤┬┴╪\t")
+_DASHES = ("--", "==", "──", "━━", "══")
 _COUNT = re.compile(r"\(?\d+ rows?(?: in set.*)?\)?\.?")
 
 
@@ -34,7 +35,7 @@ def _records(source: Source, encoding: str, skip: int, mark: str) -> Iterator[Re
         if isinstance(line, Fault):
             yield line
             continue
-        if (line.line or 0) <= skip or not line.raw.strip() or RULE.fullmatch(line.raw):
+        if (line.line or 0) <= skip or not line.raw.strip() or is_rule(line.raw):
             continue
         found = cells(line.raw, mark)
         if not names:
@@ -54,3 +55,8 @@ def cells(text: str, mark: str) -> list[str]:
     if inner.endswith(mark) and not inner.endswith(f"\\{mark}"):
         inner = inner[:-1]
     return [cell.strip() for cell in inner.split(mark)]
+
+
+def is_rule(text: str) -> bool:
+    """Whether a line only draws."""
+    return _DRAWN.issuperset(text) and any(dashes in text for dashes in _DASHES)

@@ -12,7 +12,7 @@ from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 
 _CELLS = ("td", "th")
-_MOST_SPAN = 1000
+_MOST_SPAN, _MOST_SPANNED = 1000, 1_000_000
 _PIECE = 1 << 18
 
 
@@ -128,6 +128,7 @@ class _Open:
     _hanging: dict[int, tuple[int, str]] = field(default_factory=dict[int, tuple[int, str]])
     """Column → rows that a cell above still reaches into, and its text."""
     _heads: int = 0
+    _budget: int = _MOST_SPANNED
 
     def begin_row(self, line: int) -> None:
         self._row, self._line, self._heads = [], line, 0
@@ -151,6 +152,9 @@ class _Open:
         self._cell = None
         self._take_hanging()
         columns, rows = self._span
+        self._budget -= columns * rows
+        if self._budget < 0:
+            columns, rows = 1, 1  # spans that no honest page has
         for _ in range(columns):
             if rows > 1:
                 self._hanging[len(self._row)] = (rows - 1, text)

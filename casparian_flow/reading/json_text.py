@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
@@ -13,6 +13,8 @@ from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
 _PIECE = 1 << 20
+_BEHIND = frozenset(",]}: \t\r\n")
+"""What may follow a number or word: only then it is whole."""
 _MOST_VALUE = 64 << 20
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
@@ -23,8 +25,21 @@ class _Number(str):
     __slots__ = ()
 
 
+class _Doubled(dict[str, object]):
+    """An object that has a key twice: one of its values would be lost."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Doubled(found)
+
+
 _DECODER = json.JSONDecoder(
-    parse_int=_Number, parse_float=_Number, parse_constant=_Number, strict=False
+    object_pairs_hook=_object,
+    parse_int=_Number,
+    parse_float=_Number,
+    parse_constant=_Number,
+    strict=False,
 )
 
 
@@ -71,7 +86,7 @@ def document(
     at: Sequence[str] = (),
     names: Sequence[str] = (),
     header: bool = False,
-    keyed: bool = False,
+    keyed: str = "",
     encoding: str = "utf-8",
 ) -> Iterator[Block]:
     """Yield one row a record of a document, or of several one after the other, as they come.
@@ -82,7 +97,7 @@ def document(
             empty where the document itself is the array, or a record.
         names: Columns of records that are arrays.
         header: Whether the first such array names the columns.
-        keyed: Whether the records are the values of one object; its keys are the column `key`.
+        keyed: The column for the keys, where the records are the values of one object.
         encoding: The source's encoding.
     """
     form = _Form(tuple(names), header=header, keyed=keyed)
@@ -94,13 +109,19 @@ class _Form(NamedTuple):
 
     names: tuple[str, ...]
     header: bool
-    keyed: bool
+    keyed: str
 
 
 def _documents(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
+    found = False
     try:
         while text.peek():
-            yield from _records(text, at, form)
+            for one in _records(text, at, form):
+                found = True
+                yield one
+        if not found and at:
+            reason = f"nothing at {'.'.join(at)}, where the records are"
+            yield Fault(text.place(""), "NO_RECORDS", reason)
     except _Broken as error:
         yield Fault(text.place(text.rest(200)), "NOT_JSON", f"not JSON from here on: {error}")
 
@@ -119,7 +140,7 @@ def _records(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record |
             place, value = text.value()
             record = _record(place, value, form.names)
             if isinstance(record, Record):
-                record = record._replace(values={"key": key, **record.values})
+                record = record._replace(values={form.keyed: key, **record.values})
             yield record
         return
     names = form.names
@@ -137,12 +158,16 @@ def _records(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record |
     yield _record(place, value, names)
 
 
-def _record(place: Place, value: object, names: Sequence[str]) -> Record | Fault:
+def _record(  # noqa: PLR0911 - one return per shape reads best
+    place: Place, value: object, names: Sequence[str]
+) -> Record | Fault:
+    if isinstance(value, _Doubled):
+        return Fault(place, "DUPLICATE_KEY", "an object has a key twice")
     if isinstance(value, dict):
         pairs = cast("dict[str, object]", value)
-        if _PLAIN.issuperset(map(type, pairs.values())) and "" not in pairs:
+        if _PLAIN.issuperset(map(type, pairs.values())) and all(map(_is_plain_name, pairs)):
             return Record(place, cast("dict[str, str | None]", pairs))
-        return Record(place, {str(name) or "column": as_text(item) for name, item in pairs.items()})
+        return Record(place, {_name(key, pairs): as_text(item) for key, item in pairs.items()})
     if isinstance(value, list) and names:
         items = cast("list[object]", value)
         if len(items) != len(names):
@@ -152,6 +177,20 @@ def _record(place: Place, value: object, names: Sequence[str]) -> Record | Fault
     if not isinstance(value, dict | list):
         return Record(place, {"value": as_text(value)})
     return Fault(place, "NOT_AN_OBJECT", "not a JSON object")
+
+
+def _is_plain_name(key: str) -> bool:
+    return bool(key) and key.isascii()
+
+
+def _name(key: str, pairs: Mapping[str, object]) -> str:
+    """A key as a column can be called: not empty, and text that can be stored."""
+    if key:
+        return key.encode("utf-8", "backslashreplace").decode()
+    name = "unnamed"
+    while name in pairs:
+        name += "_"
+    return name
 
 
 def as_text(value: object) -> str | None:
@@ -218,7 +257,8 @@ class _Text:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._kept, self._at)
-                if end < len(self._kept) or self._is_last or self._kept[end - 1] in '}]"':
+                behind = self._kept[end : end + 1]
+                if self._is_last or self._kept[end - 1] in '}]"' or behind in _BEHIND:
                     break
             except RecursionError as error:
                 raise _Broken("nested too deeply") from error

@@ -33,7 +33,7 @@ TYPES = {
 _BLANKS, _BLANK = " \u00a0\u202f\u2009", r"[ \x{a0}\x{202f}\x{2009}]"
 NUMBER_FORMS = {
     # how it is written: (marks between thousands, decimal mark, pattern)
-    "point": ("", ".", r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?"),
+    "point": ("", ".", r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?"),
     "decimal comma": (
         ".",
         ",",
@@ -63,11 +63,13 @@ NUMBER_FORMS = {
     ),
 }
 """How numbers are written; patterns are RE2's."""
+_NOT_EXACT = r"^[+-]?(0[0-9]|[0-9]{16,}([.]0*)?$)"
+"""Codes, and whole numbers too long for a double to hold."""
 _LEAST_ISO_CHARS = 16
 _EPOCHS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,6}0{0,3})?)?"
 _ISO_NS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1,9}"
-_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
+_ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 
 
 def convert(text: pa.Array, spec: Sequence[str | None]) -> pa.Array:
@@ -86,11 +88,17 @@ def convert(text: pa.Array, spec: Sequence[str | None]) -> pa.Array:
 
 
 def _without_unit(text: pa.Array, unit: str) -> pa.Array:
-    """Numbers with their unit before or behind them; null where it is missing."""
-    has = pc.or_(pc.starts_with(text, unit), pc.ends_with(text, unit))
-    signed = pc.match_substring_regex(text, f"^[(+-] ?{_escaped(unit)}")
-    bare = pc.replace_substring(pc.if_else(pc.or_(has, signed), text, None), unit, "")
-    return pc.utf8_trim_whitespace(bare)
+    """Numbers without the one unit before or behind them; null where it is missing."""
+    mark = _escaped(unit)
+    before, behind = f"^([(+-]*) ?{mark} ?", f" ?{mark}([)]?)$"
+    has_before = pc.match_substring_regex(text, before)
+    has_behind = pc.match_substring_regex(text, behind)
+    bare = pc.if_else(
+        has_before,
+        pc.replace_substring_regex(text, before, r"\1"),
+        pc.replace_substring_regex(text, behind, r"\1"),
+    )
+    return pc.utf8_trim_whitespace(pc.if_else(pc.or_(has_before, has_behind), bare, None))
 
 
 def _escaped(text: str) -> str:
@@ -110,7 +118,8 @@ def _cast(text: pa.Array, kind: pa.DataType) -> pa.Array | None:
 
 
 def _integer(text: pa.Array, form: str) -> pa.Array:
-    if form in ("", "point") and not _holds(text, "x"):  # Arrow takes 0x1f for 31
+    # Arrow takes 0x1f for 31 and 007 for 7; the first is none, the second a code.
+    if form in ("", "point") and not _holds(text, "[xX]|^[+-]?0[0-9]"):
         quick = _cast(text, pa.int64())
         if quick is not None and not pc.any(pc.greater_equal(pc.abs(quick), 10**18)).as_py():
             return quick
@@ -119,21 +128,23 @@ def _integer(text: pa.Array, form: str) -> pa.Array:
     return _whole(text)
 
 
-def _holds(text: pa.Array, letter: str) -> bool:
-    return bool(pc.any(pc.match_substring(text, letter, ignore_case=True)).as_py())
+def _holds(text: pa.Array, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
 
 
 def _whole(text: pa.Array) -> pa.Array:
-    plain = pc.replace_substring_regex(_matching(text, "[+-]?[0-9]{1,18}"), "^[+]", "")
+    plain = pc.replace_substring_regex(_matching(text, "[+-]?(0|[1-9][0-9]{0,17})"), "^[+]", "")
     return plain.cast(pa.int64())
 
 
 def _number(text: pa.Array, form: str) -> pa.Array:
-    if form in ("", "point"):
+    if form in ("", "point") and not _holds(text, _NOT_EXACT):
         quick = _cast(text, pa.float64())
         if quick is not None and pc.all(pc.is_finite(quick)).as_py() is not False:
             return quick
     plain = _number_text(text, form or "point")
+    if _holds(plain, _NOT_EXACT):
+        plain = pc.if_else(pc.match_substring_regex(plain, _NOT_EXACT), None, plain)
     value = pc.replace_substring_regex(plain, "^[+]", "").cast(pa.float64())
     return pc.if_else(pc.is_finite(value), value, None)
 
@@ -186,6 +197,10 @@ def _iso_time(text: pa.Array, *, is_zoned: bool, unit: str) -> pa.Array:
     if unit == "us":
         iso = pc.replace_substring_regex(iso, r"([.][0-9]{6})0+", r"\1")
     exists = pc.is_valid(moments.parse(pc.utf8_slice_codeunits(iso, 0, 10), "%Y-%m-%d"))
+    if unit == "ns":  # years that nanoseconds since 1970 reach, in 64 bits
+        year = pc.utf8_slice_codeunits(iso, 0, 4).cast(pa.int64())
+        reached = pc.and_(pc.greater(year, 1677), pc.less(year, 2262))
+        exists = pc.and_(exists, pc.fill_null(reached, False))
     clock = pc.match_substring_regex(iso, "[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
     iso = pc.if_else(pc.and_(exists, pc.fill_null(clock, False)), iso, None)
     if is_zoned:  # Arrow wants seconds before a zone

@@ -44,7 +44,7 @@ def _split(source: Source) -> Iterator[bytes]:
     stream = source.stream
     head = stream.read(1 << 16)
     if b"\r" in head and b"\n" not in head:
-        yield from _old_mac(head + stream.read())
+        yield from _old_mac(head, source)
         return
     begun = io.BytesIO(head)
     rest = b""
@@ -55,14 +55,32 @@ def _split(source: Source) -> Iterator[bytes]:
             rest = raw
     first = True
     while raw := stream.readline(MOST_LINE_BYTES):
+        if len(raw) == MOST_LINE_BYTES and not raw.endswith(b"\n"):
+            raw = _cut_line(source, raw)
         yield rest + raw if first else raw
         rest, first = b"", False
     if rest and first:
         yield rest
 
 
-def _old_mac(content: bytes) -> Iterator[bytes]:
-    pieces = content.split(b"\r")
-    yield from (piece + b"\r" for piece in pieces[:-1])
-    if pieces[-1]:
-        yield pieces[-1]
+def _cut_line(source: Source, begun: bytes) -> bytes:
+    """An endless line's beginning, with NULs for what is left out, so that offsets stay right."""
+    length = 0
+    while piece := source.stream.readline(1 << 20):
+        length += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return begun + bytes(min(length, MOST_LINE_BYTES))
+
+
+def _old_mac(head: bytes, source: Source) -> Iterator[bytes]:
+    kept = head
+    while True:
+        *whole, kept = kept.split(b"\r")
+        yield from (piece + b"\r" for piece in whole)
+        more = source.stream.read(1 << 16)
+        if not more:
+            break
+        kept += more
+    if kept:
+        yield kept

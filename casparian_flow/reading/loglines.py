@@ -31,16 +31,20 @@ def _entries(
 ) -> Iterator[Record | Fault]:
     entry: Record | None = None
     more: list[Place] = []
+    blank: list[Place] = []
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             found = None
         elif not line.raw.strip():
+            blank.append(line)  # within an entry it is part of it
             continue
         else:
             found = pattern.fullmatch(line.raw)
             if found is None and continues and entry and len(more) < _MOST_CONTINUED:
-                more.append(line)
+                more += [*blank, line]
+                blank = []
                 continue
+        blank = []
         if entry is not None:
             yield _longer(entry, more, continues) if more else entry
             entry, more = None, []

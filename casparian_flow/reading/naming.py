@@ -25,7 +25,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     given: list[str] = []
     for number, name in enumerate(names, 1):
         base = name or f"column_{number}"
-        if base.lower() in ("_job_id", "_file_version_id", "_row", "_line", "_member"):
+        if base.lower() in ("_job_id", "_file_version_id", "_row", "_line", "_member", "_other"):
             base = f"source{base}"
         unique, count = base, 2
         while unique.lower() in seen:

@@ -11,7 +11,7 @@ from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
 _LOGFMT = re.compile(r'([^\s="]+)(?:=("(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$)')
-_FIX_START = re.compile(r"8=FIX")
+_FIX_START = re.compile(r"(?<!\d)8=FIXT?\.\d")
 _SECTION = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:[;#].*)?$")
 _SETTING = re.compile(r"(?P<key>(?:\\.|[^=:\\])+?)\s*[=:]\s*(?P<value>.*)$")
 
@@ -49,6 +49,8 @@ def logfmt_pairs(text: str) -> dict[str, str | None] | None:
             except ValueError:
                 value = value[1:-1].replace('\\"', '"')
         has_pair |= value is not None
+        if key in values:
+            return None  # one of the two would be lost
         values[key] = "true" if value is None else value
         at = found.end()
     return values if has_pair else None
@@ -108,12 +110,17 @@ def _add_fields(values: dict[str, str | None], fields: list[str], names: Mapping
             values[name] = value if name not in values else f"{values[name]};{value}"
 
 
-def settings(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
-    """Yield one row a setting of an INI or properties file: section, key, value."""
-    return from_records(_settings(source, encoding))
+def settings(
+    source: Source, *, encoding: str = "utf-8", continued: bool = False
+) -> Iterator[Block]:
+    """Yield one row a setting of an INI or properties file: section, key, value.
+
+    `continued`: a backslash at its end continues a line, as in properties files.
+    """
+    return from_records(_settings(source, encoding, continued=continued))
 
 
-def _settings(source: Source, encoding: str) -> Iterator[Record | Fault]:
+def _settings(source: Source, encoding: str, *, continued: bool) -> Iterator[Record | Fault]:
     section: str | None = None
     held: Record | None = None
     for line in lines(source, encoding):
@@ -121,8 +128,8 @@ def _settings(source: Source, encoding: str) -> Iterator[Record | Fault]:
             yield line
             continue
         text = line.raw.strip()
-        if held is not None and _goes_on(held, line.raw):
-            held = _longer(held, line.raw)
+        if held is not None and _goes_on(held, line.raw, continued=continued):
+            held = _longer(held, line.raw, continued=continued)
             continue
         if held is not None:
             yield held
@@ -143,13 +150,14 @@ def _settings(source: Source, encoding: str) -> Iterator[Record | Fault]:
         yield held
 
 
-def _goes_on(held: Record, text: str) -> bool:
+def _goes_on(held: Record, text: str, *, continued: bool) -> bool:
     value = held.values["value"] or ""
-    is_escaped = value.endswith("\\") and not value.endswith("\\\\")
+    is_escaped = continued and value.endswith("\\") and not value.endswith("\\\\")
     return is_escaped or (text[:1] in (" ", "\t") and bool(text.strip()) and "=" not in text)
 
 
-def _longer(held: Record, text: str) -> Record:
+def _longer(held: Record, text: str, *, continued: bool) -> Record:
     value = held.values["value"] or ""
-    joined = value[:-1] + text.strip() if value.endswith("\\") else f"{value}\n{text.strip()}"
+    is_escaped = continued and value.endswith("\\")
+    joined = value[:-1] + text.strip() if is_escaped else f"{value}\n{text.strip()}"
     return held._replace(values={**held.values, "value": joined})

@@ -12,15 +12,19 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PACKERS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "zstd"}
 _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 _PEEK = 512
 _BUFFER = 1 << 17
+MOST_IN_MEMORY = 256 << 20
 _MOST_NESTING = 4
 _DOCUMENTS = ("[Content_Types].xml", "mimetype", "META-INF/manifest.xml")
 """Members of zips that are one document: workbooks and the like are not taken apart here."""
@@ -50,12 +54,25 @@ def sources(path: str, members: Sequence[str] = ("*",)) -> Iterator[Source]:
         yield from unpack(cast("BinaryIO", file), members)
 
 
-def unpack(file: BinaryIO, members: Sequence[str] = ("*",)) -> Iterator[Source]:
-    """Yield what an open file holds; see `sources`."""
-    for source in _within(file, None, (), 0):
+def unpack(
+    file: BinaryIO, members: Sequence[str] = ("*",), *, budget: int | None = None
+) -> Iterator[Source]:
+    """Yield what an open file holds; see `sources`.
+
+    `budget` bounds the bytes that each layer may unpack to; more raises ValueError.
+    """
+    for source in _within(file, None, (), budget):
         name = source.member
         if name is None or any(fnmatch.fnmatchcase(name, glob) for glob in members):
             yield source
+
+
+def unread(path: str, members: Sequence[str]) -> Iterator[str]:
+    """Yield the names of an archive's members that none of the globs takes."""
+    for source in sources(path):
+        name = source.member
+        if name is not None and not any(fnmatch.fnmatchcase(name, glob) for glob in members):
+            yield name
 
 
 def packing_of(head: bytes) -> str | None:
@@ -84,30 +101,32 @@ def unpacked(stream: BinaryIO, packer: str) -> BinaryIO:
 
 
 def _within(
-    raw: BinaryIO, member: str | None, packing: tuple[str, ...], depth: int
+    raw: BinaryIO, member: str | None, packing: tuple[str, ...], budget: int | None
 ) -> Iterator[Source]:
+    if budget is not None and packing:
+        raw = cast("BinaryIO", Limited(raw, budget))
     stream = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER)
-    packer = packing_of(stream.peek(_PEEK)) if depth < _MOST_NESTING else None
+    packer = packing_of(stream.peek(_PEEK)) if len(packing) < _MOST_NESTING else None
     with ExitStack() as stack:
         stack.enter_context(stream)
         if packer is None:
             yield Source(cast("BinaryIO", stream), member, packing)
         elif packer == "zip":
-            yield from _zipped(seekable(stream, packing), member, packing, depth)
+            yield from _zipped(seekable(stream, packing), member, packing, budget)
         elif packer == "tar":
             archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
             for entry in archive:
                 inner = archive.extractfile(entry) if entry.isfile() else None
                 if inner is not None:
                     way = _way(member, entry.name)
-                    yield from _within(cast("BinaryIO", inner), way, (*packing, "tar"), depth + 1)
+                    yield from _within(cast("BinaryIO", inner), way, (*packing, "tar"), budget)
         else:
             inner = stack.enter_context(unpacked(cast("BinaryIO", stream), packer))
-            yield from _within(inner, member, (*packing, packer), depth + 1)
+            yield from _within(inner, member, (*packing, packer), budget)
 
 
 def _zipped(
-    file: BinaryIO, member: str | None, packing: tuple[str, ...], depth: int
+    file: BinaryIO, member: str | None, packing: tuple[str, ...], budget: int | None
 ) -> Iterator[Source]:
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
@@ -119,7 +138,7 @@ def _zipped(
             if not entry.is_dir():
                 with archive.open(entry) as inner:
                     way = _way(member, entry.filename)
-                    yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), depth + 1)
+                    yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), budget)
 
 
 def _way(member: str | None, name: str) -> str:
@@ -134,4 +153,34 @@ def seekable(stream: BinaryIO | io.BufferedReader, packing: Sequence[str]) -> Bi
     if not packing and stream.seekable():
         stream.seek(0)
         return cast("BinaryIO", stream)
-    return io.BytesIO(stream.read())
+    content = stream.read(MOST_IN_MEMORY + 1)
+    if len(content) > MOST_IN_MEMORY:
+        raise ValueError(f"over {MOST_IN_MEMORY >> 20} MiB that must be unpacked into memory")
+    return io.BytesIO(content)
+
+
+class Limited(io.RawIOBase):
+    """A stream that ends with an error once more was read of it than a budget allows."""
+
+    def __init__(self, stream: BinaryIO, budget: int) -> None:
+        """Read from `stream`, at most `budget` bytes."""
+        self._stream = stream
+        self._left = budget
+
+    def readable(self) -> bool:
+        """It is only read."""
+        return True
+
+    def readinto(self, target: WriteableBuffer) -> int:
+        """Fill a buffer.
+
+        Raises:
+            ValueError: the budget is spent.
+        """
+        view = memoryview(target).cast("B")
+        piece = self._stream.read(len(view))
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError("it unpacks to more than is looked at")
+        view[: len(piece)] = piece
+        return len(piece)

@@ -7,6 +7,7 @@ import email.policy
 import html
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
 from casparian_flow.reading.lines import lines
@@ -18,6 +19,7 @@ _CARD_FIELD = re.compile(
 )
 _OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>[^<]*)")
 _OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
+_OFX_AGGREGATES = ("BANKACCTTO", "CCACCTTO", "PAYEE", "CURRENCY", "ORIGCURRENCY")
 _MOST_LINES = 100_000
 
 
@@ -34,7 +36,10 @@ def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
-        elif line.raw.strip() and len(held) < _MOST_LINES:
+        elif line.raw.strip():
+            if len(held) >= _MOST_LINES:
+                yield _paragraph(held)
+                held = []
             if not line.raw.startswith("#"):
                 held.append(line)
         elif held:
@@ -93,7 +98,10 @@ def _blocks(
             yield line
         elif (line.line or 0) <= skip:
             continue
-        elif line.raw.strip() and len(held) < _MOST_LINES:
+        elif line.raw.strip():
+            if len(held) >= _MOST_LINES:
+                yield _block_record(held, heads)
+                held = []
             held.append(line)
         elif held:
             yield _block_record(held, heads)
@@ -121,22 +129,22 @@ def block_cells(text: str, most: int = 0) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def mail(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
+def mail(source: Source, *, mbox: bool = False) -> Iterator[Block]:
     """Yield one row a message: its header fields as they are decoded, and `body`.
 
-    A mailbox (mbox) holds several, each after a line that begins with `From `.
+    A mailbox (`mbox`) holds several, each after a line that begins with `From `.
     """
-    return from_records(_mail(source, encoding), at_once=64)
+    return from_records(_mail(source, mbox=mbox), at_once=64)
 
 
-def _mail(source: Source, _encoding: str) -> Iterator[Record | Fault]:
+def _mail(source: Source, *, mbox: bool) -> Iterator[Record | Fault]:
     held: list[Place] = []
     was_blank = True
     for line in lines(source, "latin-1"):  # bytes; the message itself says how it is encoded
         if isinstance(line, Fault):
             yield line
             continue
-        if line.raw.startswith("From ") and was_blank:
+        if mbox and line.raw.startswith("From ") and was_blank:
             if any(one.raw.strip() for one in held):
                 yield _message(held)
             held = []
@@ -181,7 +189,9 @@ def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | F
             yield line
             continue
         word = line.raw.strip().upper()
-        if word == f"BEGIN:{component}":
+        if word == f"BEGIN:{component}" and depth <= 1:
+            if held:
+                yield Fault(_whole(held), "CUT_OFF", f"BEGIN:{component} without its end")
             held, depth = [line], 1
         elif depth:
             held.append(line)
@@ -241,32 +251,49 @@ def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") ->
 
 
 def _ofx(source: Source, record: str, encoding: str) -> Iterator[Record | Fault]:
-    around: dict[str, str | None] = {}
-    values: dict[str, str | None] | None = None
+    statement = _Ofx()
     held: list[Place] = []
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
             continue
-        if values is not None:
+        if held:
             held.append(line)
         for found in _OFX_TAG.finditer(line.raw):
-            name, is_end = found["name"].upper(), bool(found["close"])
-            if name != record:
-                _add_ofx(around if values is None else values, name, found, is_inside=bool(held))
-            elif not is_end:
-                values, held = {}, [line]
-            elif values is not None:
-                yield Record(_whole(held), {**around, **values})
-                values, held = None, []
-    if values is not None:
+            is_end = bool(found["close"])
+            if found["name"].upper() != record:
+                statement.take(found, is_inside=bool(held))
+                continue
+            if held and not is_end:
+                yield Fault(_whole(held[:-1]), "CUT_OFF", f"<{record}> without its end")
+            elif held:
+                yield Record(_whole(held), {**statement.around, **statement.values})
+            statement.values = {}
+            held = [] if is_end else [line]
+    if held:
         yield Fault(_whole(held), "CUT_OFF", f"<{record}> without its end")
 
 
-def _add_ofx(
-    values: dict[str, str | None], name: str, found: re.Match[str], *, is_inside: bool
-) -> None:
-    """Take a tag's value; outside of records only those that say whose they are."""
-    value = html.unescape(found["value"].strip())
-    if value and not found["close"] and (is_inside or name in _OFX_ACCOUNT):
-        values[name] = value
+@dataclass
+class _Ofx:
+    """What was met of a statement so far."""
+
+    around: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    """Whose statement it is."""
+    values: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    """Of the transaction that is open."""
+    _within: list[str] = field(default_factory=list[str])
+
+    def take(self, found: re.Match[str], *, is_inside: bool) -> None:
+        """Take a tag; in an aggregate of its own, such as whom money went to, it is prefixed."""
+        name, value = found["name"].upper(), html.unescape(found["value"].strip())
+        if name in _OFX_AGGREGATES:
+            if found["close"]:
+                self._within = self._within[:-1]
+            else:
+                self._within.append(name)
+        elif value and not found["close"]:
+            if is_inside:
+                self.values[".".join([*self._within, name])] = value
+            elif name in _OFX_ACCOUNT:
+                self.around[name] = value

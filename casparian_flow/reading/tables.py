@@ -126,13 +126,18 @@ def _plain(value: object) -> str | None:
 
 
 def workbook(
-    source: Source, *, sheet: str, skip: int = 0, header: int = 1, names: Sequence[str] = ()
+    source: Source,
+    *,
+    sheet: str | None = None,
+    skip: int = 0,
+    header: int = 1,
+    names: Sequence[str] = (),
 ) -> Iterator[Block]:
     """Yield the rows of a sheet of an Excel or OpenDocument workbook; `_line` is its row.
 
     Args:
         source: What to read.
-        sheet: The sheet's name.
+        sheet: The sheet's name; may be left out of a workbook that has one sheet.
         skip: Rows above the table.
         header: Rows that name the columns, merged cells filled rightwards; 0 for none.
         names: The columns' names where there is no header.
@@ -164,12 +169,19 @@ def sheet_names(source: Source) -> list[str]:
     return list(CalamineWorkbook.from_filelike(file).sheet_names)
 
 
-def sheet_rows(source: Source, sheet: str, most: int | None = None) -> list[list[str]]:
-    """The rows of a sheet from its first row and column on, as text."""
+def sheet_rows(source: Source, sheet: str | None, most: int | None = None) -> list[list[str]]:
+    """The rows of a sheet from its first row and column on, as text.
+
+    Raises:
+        ValueError: no sheet is named, and the workbook has not exactly one.
+    """
     from python_calamine import CalamineWorkbook
 
-    file = seekable(source.stream, source.packing)
-    found = CalamineWorkbook.from_filelike(file).get_sheet_by_name(sheet)
+    book = CalamineWorkbook.from_filelike(seekable(source.stream, source.packing))
+    names = book.sheet_names
+    if sheet is None and len(names) != 1:
+        raise ValueError(f"the workbook has {len(names)} sheets; name one of {names[:20]}")
+    found = book.get_sheet_by_name(names[0] if sheet is None else sheet)
     rows = found.to_python(skip_empty_area=False, nrows=most)
     return [[cell_text(cell) for cell in row] for row in rows]
 

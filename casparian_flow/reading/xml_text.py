@@ -44,6 +44,9 @@ def _records(source: Source, way: list[str], encoding: str) -> Iterator[Record |
             return
         yield from builder.done()
         if not piece:
+            if not builder.found:
+                reason = f"no element {'/'.join(way)}, which the records are"
+                yield Fault(Place(1, 0, None, ""), "NO_RECORDS", reason)
             return
 
 
@@ -54,6 +57,8 @@ class Builder:
     way: list[str]
     most_values: int = 10_000
     """Values that one record may have; those after it are left out, and it is set aside."""
+    found: bool = False
+    """Whether any record was met."""
     _stack: list[str] = field(default_factory=list[str])
     _texts: list[list[str]] = field(default_factory=list[list[str]])
     _values: dict[str, list[str]] | None = None
@@ -115,6 +120,7 @@ class Builder:
             self._values.setdefault(name, []).append(value)
 
     def _finish(self) -> None:
+        self.found = True
         values, self._values = self._values or {}, None
         parser = self._parser
         assert parser is not None  # noqa: S101 - it is what calls this

@@ -83,8 +83,12 @@ def recognise(sample: Sample) -> Profile | None:
         arguments["footer"] = footer
     reading = Reading("delimited", "read", arguments)
     found = tabulate(reading, sample.content)
+    if best.dialect.comment:
+        notes.append(f"lines that begin with {best.dialect.comment!r} are passed over as comments")
     if arguments.get("skip"):
         notes.append(f"{arguments['skip']} lines above the table are passed over")
+    if header and found.rows and not headers.is_proven(best.rows[0].cells, found.columns.values()):
+        notes.append("the first row is taken for a header; nothing but its place says so")
     if not header:
         notes.append("no header row: columns are numbered; name them in the draft's NAMES")
     elif not found.rows:
@@ -169,10 +173,20 @@ def _is_surely_a_table(one: _Reading) -> bool:
 def _comment_of(text: str) -> str:
     head = text[:20_000].split("\n")[:200]
     for mark in ("##", "#", "//", "%", "--"):
-        if head and head[0].startswith(mark) and any(not line.startswith(mark) for line in head):
-            return mark
-    hashes = sum(line.startswith("#") for line in head)
-    return "#" if hashes and hashes < len(head) / 2 and not head[0].startswith("#") else ""
+        marked = [line for line in head if line.startswith(mark)]
+        if head and head[0].startswith(mark) and len(marked) < len([x for x in head if x.strip()]):
+            return "" if _are_records(marked, head) else mark
+    return ""
+
+
+def _are_records(marked: Sequence[str], head: Sequence[str]) -> bool:
+    """Whether lines that begin like comments have as many fields as those that do not."""
+    others = [line for line in head if line.strip() and line not in marked]
+    for delimiter in (",", ";", "\t", "|"):
+        usual = Counter(line.count(delimiter) for line in others).most_common(1)[0][0]
+        if usual and sum(line.count(delimiter) == usual for line in marked) > len(marked) / 2:
+            return len(marked) > 1
+    return False
 
 
 def _dialects(text: str, delimiter: str, comment: str) -> list[_Dialect]:

@@ -129,7 +129,7 @@ def looks_typed(value: str) -> bool:
     value = value.strip()
     if not _HAS_DIGIT.search(value):
         return False
-    tests = (_as_number, _as_date, _as_time)
+    tests = (_as_number, _as_date, _as_time, _as_measure)
     return any(test([value], False) is not None for test in tests)
 
 
@@ -186,12 +186,14 @@ def _whole(values: Sequence[str], bare: Sequence[str]) -> Decision | None:
     return Decision("int64")
 
 
-def _by_forms(
+def _by_forms(  # noqa: PLR0911 - each settles one pair of forms
     values: Sequence[str],
     bare: Sequence[str],
     possible: list[str],
     comma_is_likely: bool,  # noqa: FBT001 - private
 ) -> Decision | None:
+    if not any(set(one) & set(".,eE' \u2019\u00a0\u202f\u2009") for one in bare):
+        return None  # digits alone, too many for a whole number: an identifier
     if "point" in possible and "thousands point" in possible:
         if comma_is_likely:
             why = f"{_with(values, '.')!r} can be a decimal point or a mark between thousands, and"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casparian_flow.reading.grids import RULE, cells
+from casparian_flow.reading.grids import cells, is_rule
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
@@ -18,7 +18,7 @@ def recognise(sample: Sample) -> Profile | None:
         if header is None:
             continue
         width = len(cells(lines[header], mark))
-        below = [line for line in lines[header + 1 :] if line.strip() and not RULE.fullmatch(line)]
+        below = [line for line in lines[header + 1 :] if line.strip() and not is_rule(line)]
         whole = sum(len(cells(line, mark)) == width for line in below)
         if width < 2 or not below or whole < _LEAST_SHARE * (len(below) - 1):
             continue
@@ -33,10 +33,6 @@ def recognise(sample: Sample) -> Profile | None:
 def _header(lines: list[str], mark: str) -> int | None:
     """The line above the first that only draws, if it has cells."""
     for number, line in enumerate(lines[1 : _MOST_ABOVE + 1], 1):
-        if (
-            RULE.fullmatch(line)
-            and mark in lines[number - 1]
-            and not RULE.fullmatch(lines[number - 1])
-        ):
+        if is_rule(line) and mark in lines[number - 1] and not is_rule(lines[number - 1]):
             return number - 1
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from engine.formats.elimination import NULL_SPELLINGS, decide, looks_typed
@@ -28,6 +28,20 @@ def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: in
     return not _repeats(first, body) and all(
         re.fullmatch(r"[\w .,:/()%#$€°&*'+?\[\]<>=@!-]{1,100}", cell) for cell in named
     )
+
+
+def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> bool:
+    """Whether some cell of a header could not be a value of its column: by type or by length."""
+    for cell, texts in zip(first, columns, strict=False):
+        values = [text for text in texts[:500] if text and text not in NULL_SPELLINGS]
+        if not values:
+            continue
+        if decide(list(dict.fromkeys(values))[:200]).type != "string":
+            return True
+        lengths = {len(text) for text in values}
+        if len(values) > 2 and len(lengths) == 1 and len(cell) not in lengths:
+            return True
+    return False
 
 
 def _is_over_values(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

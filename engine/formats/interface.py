@@ -72,6 +72,8 @@ class Profile:
     parts: tuple[Profile, ...] = ()
     """The tables of a file that holds several; the first is the largest."""
 
+    is_ascii: bool = False
+    """Whether the sample holds nothing but ASCII, so that its encoding is not shown."""
     others: tuple[str, ...] = ()
     """Members of an archive that are no table."""
 

@@ -34,6 +34,8 @@ def _by_line(sample: Sample) -> Profile | None:
     reading = Reading("json_text", "by_line", {"encoding": _encoding(sample)}, is_open=True)
     found = tabulate(reading, sample.content)
     one = profile_of("jsonl", reading, sample, shape="|".join(sorted(found.columns)), found=found)
+    if not found.rows:
+        return replace(one, reading=None)  # JSON, but of no record that could be kept whole
     return _with_kinds(one, [_object(line) for line in lines])
 
 
@@ -68,7 +70,8 @@ def _document(sample: Sample) -> Profile | None:
     if place.has_header:
         arguments["header"] = True
     if place.is_keyed:
-        arguments["keyed"] = True
+        taken = {str(key) for item in _items(first, place) for key, _ in _pairs(item, ())}
+        arguments["keyed"] = next(n for n in ("key", "record_key", "_key_of") if n not in taken)
     reading = Reading("json_text", "document", arguments, is_open=True)
     found = tabulate(reading, sample.head)
     shape = f"{'.'.join(place.at)}|{'|'.join(sorted(found.columns))}"

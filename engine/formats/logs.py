@@ -40,7 +40,8 @@ _NO_YEAR = "its times name no year, so they stay text"
 SHAPES = (
     Shape(
         "access log (combined)",
-        _ACCESS + r' "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"(?: .*)?',
+        _ACCESS
+        + r' "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"(?: (?P<extra>.*))?',
     ),
     Shape("access log (common)", _ACCESS),
     Shape(

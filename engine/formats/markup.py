@@ -16,7 +16,7 @@ from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
 _HTML = re.compile(r"(?i)<!doctype html|<html[\s>]|<table[\s>]")
-_MOST_TABLES = 20
+_MOST_TABLES, _MOST_OPEN_TAGS, _MOST_DEPTH = 20, 500, 60
 
 
 def recognise(sample: Sample) -> Profile | None:
@@ -34,7 +34,12 @@ def recognise(sample: Sample) -> Profile | None:
 
 def _html(sample: Sample) -> Profile | None:
     encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
-    found = tables(Source(cast("BinaryIO", io.BytesIO(sample.head))), encoding)
+    if sample.text.count("<") - sample.text.count(">") > _MOST_OPEN_TAGS:
+        return None  # the parser of the standard library takes quadratic time over these
+    try:
+        found = tables(Source(cast("BinaryIO", io.BytesIO(sample.head))), encoding)
+    except AssertionError:  # what it raises over markup it cannot follow
+        return None
     profiles = [
         _table(sample, number, table, encoding)
         for number, table in enumerate(found[:_MOST_TABLES], 1)
@@ -62,8 +67,10 @@ def _xml(sample: Sample) -> Profile | None:
     if record is None:
         return None
     reading = Reading("xml_text", "read", {"record": list(record)}, is_open=True)
+    told = ways.beside(record)
     return profile_of(
         "xml", reading, sample, from_head=True, shape="/".join(record),
+        problems=told,
     )  # fmt: skip
 
 
@@ -88,6 +95,8 @@ class _Ways:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._stack.append(name.rpartition(":")[2])
+        if len(self._stack) > _MOST_DEPTH:
+            return
         way = tuple(self._stack)
         self.counts[way] += 1
         for depth in range(1, len(way)):
@@ -108,3 +117,14 @@ class _Ways:
         if repeated:
             return max(repeated, key=lambda way: (self.values[way] + self.counts[way], -len(way)))
         return next(iter(self.counts))
+
+    def beside(self, record: tuple[str, ...]) -> list[str]:
+        """What is said of other elements that hold values and are not read."""
+        others = [
+            "/".join(way) for way, count in self.counts.items()
+            if way[: len(record)] != record and record[: len(way)] != way
+            and len(way) <= len(record) and (self.values[way] or count > 1)
+        ]  # fmt: skip
+        if not others:
+            return []
+        return [f"other elements hold values and are not read: {', '.join(others[:6])}"]

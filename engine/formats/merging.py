@@ -53,9 +53,12 @@ def merge(seen: Sequence[Seen], *, named: Seen | None = None) -> Merged:
     if not shapes:
         return Merged(seen[0].profile, [], [one.name for one in seen])
     common = max(shapes, key=lambda shape: shapes[shape])
-    base = next(one for one in reversed(seen) if one.profile.fingerprint == common)
+    alike = [one for one in seen if one.profile.fingerprint == common]
+    base = alike[-1]
     if named is not None and named.profile.fingerprint == common:
         base = named
+    if base.profile.is_ascii:  # then one that shows the encoding speaks for all
+        base = next((one for one in alike if _shows_encoding(base, one)), base)
     merged = Merged(base.profile)
     kin: list[Seen] = []
     for one in seen:
@@ -86,21 +89,32 @@ def drift_between(base: Profile, other: Profile) -> str | None:
     return "; ".join(told[:10])
 
 
+def _shows_encoding(base: Seen, one: Seen) -> bool:
+    return not one.profile.is_ascii and way_of(one.profile) == way_of(base.profile)
+
+
 def _is_kin(base: Profile, other: Profile) -> bool:
     """Whether a file is read in the same way and shares half of the columns."""
+    if way_of(other) != way_of(base) or not _same_encoding(base, other):
+        return False
     if other.fingerprint == base.fingerprint:
         return True
     if other.reading is None or base.reading is None or other.parts or base.parts:
         return False
     if (other.format, other.compression) != (base.format, base.compression):
         return False
-    if _way(other) != _way(base):
-        return False
     mine, its = _names(base), _names(other)
     return len(mine & its) >= _LEAST_SHARED * min(len(mine), len(its)) > 0
 
 
-def _way(profile: Profile) -> dict[str, object]:
+def _same_encoding(base: Profile, other: Profile) -> bool:
+    """Whether both are read right by one encoding; what is ASCII is, by nearly any."""
+    plain = {str(one.encoding).removesuffix("-sig") for one in (base, other) if not one.is_ascii}
+    wide = any(str(one.encoding).startswith(("utf-16", "utf-32")) for one in (base, other))
+    return len(plain) < 2 and (not wide or base.encoding == other.encoding)
+
+
+def way_of(profile: Profile) -> dict[str, object]:
     """How a file is read, but for what may differ between files of one kind."""
     reading = profile.reading
     arguments = {} if reading is None else dict(reading.arguments)
@@ -140,9 +154,6 @@ def _together(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Profile:
     order = [[c.name for c in seen.profile.columns] for seen in kin]
     if any(_order(names, columns) != sorted(_order(names, columns)) for names in order):
         drift.append("some files have their columns in another order; they are read by name")
-    encodings = sorted({str(seen.profile.encoding) for seen in kin})
-    if len(encodings) > 1:
-        drift.append(f"files are encoded differently ({', '.join(encodings)}); only one is read")
     return replace(base, columns=tuple(merged), problems=(*base.problems, *drift))
 
 

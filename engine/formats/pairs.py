@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from casparian_flow.reading.pairs import logfmt_pairs
-from engine.formats.interface import Profile, Reading, Sample
+from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
 _LEAST_SHARE = 0.8
+_SETTINGS_ENDINGS = (".ini", ".cfg", ".conf", ".properties", ".toml", ".env")
 _JUDGED_LINES = 500
 FIX_NAMES = {
     "1": "account", "6": "avg_px", "8": "begin_string", "9": "body_length", "10": "check_sum",
@@ -26,7 +27,7 @@ FIX_NAMES = {
 }  # fmt: skip
 """Tags of FIX that every dialect shares, by the standard's field names."""
 _SECTION = re.compile(r"\s*\[[^\]]+\]\s*(?:[;#].*)?")
-_SETTING = re.compile(r"\s*[\w.$@/\\*? -]+?\s*[=:]\s*.*")
+_SETTING = re.compile(r"[\w.$@/\\*? -]+?[=:].*")
 
 
 def recognise(sample: Sample) -> Profile | None:
@@ -38,7 +39,7 @@ def recognise(sample: Sample) -> Profile | None:
 
 
 def _fix(sample: Sample, lines: list[str]) -> Profile | None:
-    found = [re.search(r"8=FIXT?\.[\d.]+(.|\^A)9=\d+", line) for line in lines]
+    found = [re.search(r"(?<!\d)8=FIXT?\.[\d.]+(.|\^A)9=\d+", line) for line in lines]
     hits = [one for one in found if one is not None]
     if len(hits) < _LEAST_SHARE * len(lines):
         return None
@@ -74,6 +75,14 @@ def _share_keys(rows: list[dict[str, str | None]]) -> bool:
     return max(keys.values()) >= 0.8 * len(rows)
 
 
+def recognise_sections(sample: Sample) -> Profile | None:
+    """The profile of a file that is surely settings: by its name, or by its sections."""
+    is_named = sample.name.lower().endswith(_SETTINGS_ENDINGS)
+    starts = [line for line in sample.lines[:200] if not line.lstrip().startswith(("#", ";"))]
+    is_sectioned = bool(starts) and _SECTION.fullmatch(starts[0]) is not None
+    return recognise_settings(sample) if is_named or is_sectioned else None
+
+
 def recognise_settings(sample: Sample) -> Profile | None:
     """The profile of an INI or properties file; None if it is not settings, line by line."""
     lines = [
@@ -83,16 +92,17 @@ def recognise_settings(sample: Sample) -> Profile | None:
     if not lines:
         return None
     sections = sum(_SECTION.fullmatch(line) is not None for line in lines)
-    settings = sum(_SETTING.fullmatch(line) is not None for line in lines)
-    is_named = sample.name.lower().endswith(
-        (".ini", ".cfg", ".conf", ".properties", ".toml", ".env")
-    )
+    settings = sum(_SETTING.fullmatch(line.strip()) is not None for line in lines)
+    is_named = sample.name.lower().endswith(_SETTINGS_ENDINGS)
     if sections + settings < (0.9 if is_named else 0.97) * len(lines) or not settings:
         return None
     if not sections and not is_named and ("=" not in sample.text or len(lines) < 3):
         return None
     form = "ini" if sections else "properties"
-    reading = Reading("pairs", "settings", {"encoding": _encoding(sample)})
+    arguments: dict[str, Argument] = {"encoding": _encoding(sample)}
+    if form == "properties":
+        arguments["continued"] = True
+    reading = Reading("pairs", "settings", arguments)
     return profile_of(form, reading, sample, shape="settings")
 
 

@@ -66,7 +66,10 @@ def read_parts(path: bytes) -> tuple[bytes, bytes, int]:
 
 def magic_of(head: bytes) -> str | None:
     """The name of a binary format by its first bytes."""
-    return next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
+    found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
+    if found in ("orc", "program") and b"\0" not in head and not _control_share(head):
+        return None  # a text that begins with these letters
+    return found
 
 
 def read_head(source: Source) -> tuple[bytes, bool]:

@@ -92,7 +92,7 @@ def _mail(sample: Sample) -> Profile | None:
         names.append(found[1].lower())
     if len(names) < 2 or sum(name in _MAIL_FIELDS for name in set(names)) < 2:
         return None
-    reading = Reading("stanzas", "mail", {}, is_open=True)
+    reading = Reading("stanzas", "mail", {"mbox": True} if is_mbox else {}, is_open=True)
     return profile_of(
         "mbox" if is_mbox else "mail", reading, sample, from_head=True, shape="message"
     )

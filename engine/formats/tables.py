@@ -106,7 +106,7 @@ def _workbook(form: str, file: BinaryIO) -> Profile:
     told: list[str] = []
     for name in names[:_MOST_PARTS]:
         rows = tables.sheet_rows(_source(file), name, _MOST_SHEET_ROWS)
-        part = _sheet(form, file, name, rows)
+        part = _sheet(form, file, name, rows, is_only=len(names) == 1)
         if part is None:
             told.append(f"sheet {name!r} holds no table")
         else:
@@ -115,14 +115,16 @@ def _workbook(form: str, file: BinaryIO) -> Profile:
     return _together(form, parts, (*told, *_left_out(names)))
 
 
-def _sheet(form: str, file: BinaryIO, name: str, rows: list[list[str]]) -> Profile | None:
+def _sheet(
+    form: str, file: BinaryIO, name: str, rows: list[list[str]], *, is_only: bool
+) -> Profile | None:
     width = max((_filled(row) for row in rows), default=0)
     if width == 0:
         return None
     skip = next((n for n, row in enumerate(rows) if _is_of_table(rows, n, row, width)), 0)
     header = _header_rows(rows[skip:])
     names = header_names(rows[skip : skip + header]) if header else distinct([""] * width)
-    arguments: dict[str, Argument] = {"sheet": name}
+    arguments: dict[str, Argument] = {} if is_only else {"sheet": name}
     if skip:
         arguments["skip"] = skip
     arguments["header"] = header

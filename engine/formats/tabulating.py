@@ -50,7 +50,7 @@ def read_source(reading: Reading, source: Source, *, name: str = "") -> Tabulate
     found = Tabulated()
     for block in read(source, **reading.arguments):
         _add(found, block)
-        if found.rows + len(found.faults) >= MOST_ROWS:
+        if found.rows + len(found.faults) >= MOST_ROWS or len(found.columns) > MOST_COLUMNS:
             break
     return found
 
@@ -114,6 +114,7 @@ def profile_of(  # noqa: PLR0913 - what a recogniser knows of a file, each by it
         rows=found.shown(),
         problems=tuple(told),
         fingerprint=f"{form}|{names if shape is None else shape}",
+        is_ascii=sample.text.isascii(),
         reading=reading if len(found.columns) <= MOST_COLUMNS else None,
     )
 

@@ -26,7 +26,7 @@ _SOURCES = {
     "casparian_flow.reading.moments": "parse",
     "casparian_flow.reading.naming": "distinct header_names",
     "casparian_flow.reading.pairs": "logfmt fix settings",
-    "casparian_flow.reading.sources": "sources",
+    "casparian_flow.reading.sources": "sources unread",
     "casparian_flow.reading.stanzas": "paragraphs blocks mail cards ofx",
     "casparian_flow.reading.tables": "parquet arrow orc sqlite workbook binary",
     "casparian_flow.reading.xml_text": "read",

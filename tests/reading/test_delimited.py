@@ -108,7 +108,10 @@ def test_the_header_comments_preamble_and_footer_are_no_records() -> None:
 
     assert sum(block.rows for block in blocks) == 2
     skipped = [block.skipped for block in blocks if block.skipped]
-    assert skipped == [{"header again": 1, "footer": 1}]
+    assert skipped == [
+        {"above the table": 2},
+        {"comment": 1, "header again": 1, "footer": 1},
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1252", "utf-8-sig", "iso-8859-15"])

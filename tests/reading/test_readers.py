@@ -60,7 +60,7 @@ def test_json_lines_keep_numbers_as_they_are_written() -> None:
         (b'{"x":{"y":[{"a":1}]},"z":[9]}', {"at": ["x", "y"]}, [{"a": "1", "_line": 1}]),
         (b'[["a"],[1]]', {"header": True}, [{"a": "1", "_line": 1}]),
         (b"[[1,2]]", {"names": ["p", "q"]}, [{"p": "1", "q": "2", "_line": 1}]),
-        (b'{"k":{"a":1}}', {"keyed": True}, [{"key": "k", "a": "1", "_line": 1}]),
+        (b'{"k":{"a":1}}', {"keyed": "key"}, [{"key": "k", "a": "1", "_line": 1}]),
         (b'{"a":1}{"a":2}', {}, [{"a": "1", "_line": 1}, {"a": "2", "_line": 1}]),
         (b"\xef\xbb\xbf[true, null]", {}, [{"value": "true", "_line": 1}, {"_line": 1}]),
     ],
@@ -142,7 +142,7 @@ def test_mail_is_decoded_and_a_mailbox_is_taken_apart() -> None:
     mailbox = b"From x Mon\n" + message + b"\nFrom y Tue\n" + message
 
     [one], _ = found(stanzas.mail(source(message)))
-    two, _ = found(stanzas.mail(source(mailbox)))
+    two, _ = found(stanzas.mail(source(mailbox), mbox=True))
 
     assert (one["From"], one["Subject"], one["body"]) == ("a@b.c", "café", "Hello")
     assert [row["Subject"] for row in two] == ["café", "café"]
@@ -203,7 +203,9 @@ def test_fix_messages_with_a_prefix_and_repeating_groups() -> None:
 
 
 def test_settings_in_sections_continue() -> None:
-    rows, faults = found(pairs.settings(source(b"; c\n[a]\nk = v\nl: w \\\n x\nodd\n")))
+    content = b"; c\n[a]\nk = v\nl: w \\\n x\nodd\n"
+
+    rows, faults = found(pairs.settings(source(content), continued=True))
 
     assert [(row["section"], row["key"], row["value"]) for row in rows] == [
         ("a", "k", "v"),
