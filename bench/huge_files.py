@@ -5,7 +5,7 @@ each in this process, then runs the drafted plugin over it in a child, publishin
 drops the rows: what the readers need, without sink or wall. Peak memory is the child's own, as the
 kernel counts it. Against DuckDB counting the same delimited file.
 
-Usage: huge_files.py [MIB]
+Usage: huge_files.py [MIB [csv|jsonl|log]]
 """
 
 from __future__ import annotations
@@ -102,6 +102,6 @@ def measure(folder: Path, form: str, mib: int) -> None:
 if __name__ == "__main__":
     size_mib = int(sys.argv[1]) if len(sys.argv) > 1 else 5 * 1024
     with tempfile.TemporaryDirectory() as name:
-        for kind in ("csv", "jsonl", "log"):
+        for kind in sys.argv[2:] or ("csv", "jsonl", "log"):
             measure(Path(name), kind, size_mib)
     print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB at most")
