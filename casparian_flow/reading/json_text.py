@@ -165,7 +165,7 @@ def _record(  # noqa: PLR0911 - one return per shape reads best
         return Fault(place, "DUPLICATE_KEY", "an object has a key twice")
     if isinstance(value, dict):
         pairs = cast("dict[str, object]", value)
-        if _PLAIN.issuperset(map(type, pairs.values())) and all(map(_is_plain_name, pairs)):
+        if _PLAIN.issuperset(map(type, pairs.values())) and _are_plain(pairs):
             return Record(place, cast("dict[str, str | None]", pairs))
         return Record(place, {_name(key, pairs): as_text(item) for key, item in pairs.items()})
     if isinstance(value, list) and names:
@@ -179,8 +179,9 @@ def _record(  # noqa: PLR0911 - one return per shape reads best
     return Fault(place, "NOT_AN_OBJECT", "not a JSON object")
 
 
-def _is_plain_name(key: str) -> bool:
-    return bool(key) and key.isascii()
+def _are_plain(names: Mapping[str, object]) -> bool:
+    """Whether columns can be called like this as it is; asked of every record."""
+    return "" not in names and "".join(names).isascii()
 
 
 def _name(key: str, pairs: Mapping[str, object]) -> str:

@@ -1,11 +1,16 @@
-"""Make small files of formats that no library here writes."""
+"""Make small files of formats that no library here writes, and keep what plugins make of them."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 from xml.sax.saxutils import escape
+
+import pyarrow as pa
+
+from casparian_flow.sdk import NOWHERE, Position
 
 _TYPES = (
     '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/'
@@ -71,3 +76,26 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return target.getvalue()
+
+
+class Kept:
+    """An outlet that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.aside: list[tuple[str, int | None]] = []
+        self.read = self.skipped = 0
+
+    def publish(self, topic: str, data: object) -> None:
+        self.rows.setdefault(topic, []).extend(cast("pa.RecordBatch", data).to_pylist())
+
+    def quarantine(
+        self, record: object, reason: str, line: int | None, position: Position = NOWHERE
+    ) -> None:
+        assert reason
+        assert record is not None
+        self.aside.append((position.code, line))
+
+    def account(self, read: int, skipped: Mapping[str, int]) -> None:
+        self.read += read
+        self.skipped += sum(skipped.values())

@@ -6,7 +6,6 @@ import gzip
 import io
 import os
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,35 +15,12 @@ import pytest
 from casparian_flow.reading import json_text
 from casparian_flow.reading.kinds import convert
 from casparian_flow.reading.sources import Source, sources, unpack
-from casparian_flow.sdk import NOWHERE, BasePlugin, Position
+from casparian_flow.sdk import BasePlugin
 from engine.drafting import draft_source
 from engine.formats.merging import Seen, merge
 from engine.profile import profile_file
 from gatekeeper.rules import inspect_files
-from tests.engine.making import workbook, zipped
-
-
-class Kept:
-    """An outlet that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, list[dict[str, Any]]] = {}
-        self.aside: list[tuple[str, int | None]] = []
-        self.read = self.skipped = 0
-
-    def publish(self, topic: str, data: object) -> None:
-        self.rows.setdefault(topic, []).extend(cast("pa.RecordBatch", data).to_pylist())
-
-    def quarantine(
-        self, record: object, reason: str, line: int | None, position: Position = NOWHERE
-    ) -> None:
-        assert reason
-        assert record is not None
-        self.aside.append((position.code, line))
-
-    def account(self, read: int, skipped: Mapping[str, int]) -> None:
-        self.read += read
-        self.skipped += sum(skipped.values())
+from tests.engine.making import Kept, workbook, zipped
 
 
 def drafted(folder: Path, name: str, content: bytes) -> str:
