@@ -246,7 +246,8 @@ def _workbook(path: Path, profile: Profile) -> list[tuple[Any, ...]] | None:
 
     arguments = profile.reading.arguments if profile.reading else {}
     book = openpyxl.load_workbook(path, data_only=True, read_only=True)
-    rows = list(book[str(arguments["sheet"])].iter_rows(values_only=True))
+    sheet = str(arguments.get("sheet", book.sheetnames[0]))
+    rows = list(book[sheet].iter_rows(values_only=True))
     first = cast("int", arguments.get("skip", 0)) + cast("int", arguments["header"])
     return [tuple(row) for row in rows[first:]]
 
