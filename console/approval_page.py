@@ -150,6 +150,7 @@ class ApprovalPage:
                 f" (reprocess: {escape(found.reprocess)}); deliver to the lake"
                 f"{escape(''.join(f' and {uri}' for uri in effects.sinks))}.</p>"
             ),
+            f"<p>{escape(found.instead)}</p>" if found.instead else "",
             f"<p>Dependencies: {escape(', '.join(found.dependencies) or 'none')}.</p>",
             f"<p>Digest of everything that takes effect: <code>{found.digest}</code></p>",
             _findings(found),

@@ -37,6 +37,8 @@ def show_approval(found: dict[str, Any]) -> None:
         f" ({effects['bytes']} bytes) below {', '.join(effects['roots'])},"
         f" publish to {', '.join(effects['topics'])} and queue {effects['jobs']} jobs."
     )
+    if found["instead"]:
+        showing.say(found["instead"])
     showing.say("Delivered to the lake" + "".join(f" and {uri}" for uri in effects["sinks"]))
     showing.say(f"Dependencies: {', '.join(found['dependencies']) or 'none'}")
     showing.say(f"Digest: {found['digest']}")

@@ -179,7 +179,17 @@ def _detail(session: Session, row: Approval) -> ApprovalDetail:
         dependencies=draft.dependencies,
         diff=_diff(session, draft, row),
         replaces=_replaces(session, draft, row),
+        instead=_instead(Effects.model_validate(row.effects["shown"])),
     )
+
+
+def _instead(effects: Effects) -> str | None:
+    """What each choice of reprocess would do; nothing where files were never read before."""
+    choices = effects.choices
+    if choices.get("new") == choices.get("all"):
+        return None
+    listed = ", ".join(f"{name} {count}" for name, count in choices.items())
+    return f"Jobs by choice of reprocess: {listed}."
 
 
 def _diff(session: Session, draft: Draft, row: Approval) -> str | None:
@@ -249,6 +259,7 @@ def review_of(detail: ApprovalDetail) -> str:
             f"publishes to {', '.join(effects.topics)}, and queues {effects.jobs} jobs"
             f" (reprocess: {detail.reprocess})."
         ),
+        *([detail.instead] if detail.instead else []),
         f"Delivered to the lake{''.join(f' and {uri}' for uri in effects.sinks)}.",
         f"Dependencies: {', '.join(detail.dependencies) or 'none'}.",
         f"Gatekeeper findings: {len(detail.findings)}.",

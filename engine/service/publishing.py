@@ -266,13 +266,17 @@ def _effects(session: Session, proposal: _Proposal, choice: Reprocess) -> Effect
                 hint="Choose another topic name, or retire that plugin first.",
             )
     matches = reprocess.matching_files(session, proposal.manifest.pattern, proposal.roots)
-    wanted = reprocess.chosen(session, matches, plugin=proposal.name, choice=choice)
+    choices = {
+        one.value: len(reprocess.chosen(session, matches, plugin=proposal.name, choice=one))
+        for one in Reprocess
+    }
     roots = [display(session.get_one(SourceRoot, one).path) for one in proposal.roots]
     return Effects(
         files=len(matches),
         bytes=sum(match.size for match in matches),
         topics=list(proposal.manifest.topics),
-        jobs=len(wanted),
+        jobs=choices[choice.value],
+        choices=choices,
         roots=roots,
         sinks=sorted({uri for uris in proposal.sinks.values() for uri in uris}),
     )

@@ -212,10 +212,15 @@ def test_after_a_fix_only_what_gave_trouble_is_read_again_and_rows_move_once(
 
     mended = house.call("get_plugins", names=[first["plugin"]], include=["source"])["plugins"][0]
     source = mended["source"]["plugin.py"].replace('("integer",),\n}', '("text",),\n}')
-    house.publish(
+    again = house.publish(
         [str(data / "sales-1.csv")], source=source, dependencies=["pyarrow"], reprocess="failed"
     )
     house.settle()
+
+    choices = {"new": 0, "all": 3, "failed": 1, "none": 0}
+    assert again["effects"]["choices"] == choices
+    told = [one["instead"] for one in house.call("approvals", waiting=False)["approvals"]]
+    assert told == ["Jobs by choice of reprocess: new 0, all 3, failed 1, none 0.", None]
 
     assert house.call("get_jobs")["total"] == jobs + 1
     assert house.rows("SELECT amt FROM sales WHERE id = 3") == [["4 EUR"]]

@@ -135,6 +135,8 @@ class Effects(Part):
     jobs: int
     roots: list[str]
     sinks: list[str] = []
+    choices: dict[str, int] = {}
+    """How many jobs each choice of `reprocess` would queue."""
 
 
 class ApprovalPart(Part):
@@ -183,6 +185,8 @@ class ApprovalDetail(Result):
     """What would change about the version in force."""
     replaces: str | None = None
     """The same in a sentence: what is replaced, and what is no longer read."""
+    instead: str | None = None
+    """What another choice of `reprocess` would do, in a sentence, where the choice matters."""
     url: str | None = None
     """Where a person decides it in the browser, while it can be decided."""
 
