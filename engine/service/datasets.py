@@ -26,6 +26,7 @@ from engine.models import (
     SourceRoot,
     TopicConfig,
 )
+from engine.service.names import sentence
 from engine.service.results import Dataset, DatasetColumn
 from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.stamping import stamped_schema
@@ -48,7 +49,10 @@ def describe(session: Session, topic: str) -> Dataset:
     )
     fed_by = feeding(session, topic)
     seen, states = _completeness(session, fed_by)
+    pending = states.get(JobStatus.WAITING, 0) + states.get(JobStatus.RUNNING, 0)
+    failed = states.get(JobStatus.FAILED, 0)
     aside = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
+    quarantined = sum(row.rows for row in aside)
     config = session.get(TopicConfig, topic)
     schema = topic_schema(session, topic)
     return Dataset(
@@ -60,12 +64,20 @@ def describe(session: Session, topic: str) -> Dataset:
         history_rows=history or 0,
         files_seen=seen,
         files_read=len({row.job_id for row in current}),
-        files_failed=states.get(JobStatus.FAILED, 0),
-        files_pending=states.get(JobStatus.WAITING, 0) + states.get(JobStatus.RUNNING, 0),
-        quarantined=sum(row.rows for row in aside),
+        files_failed=failed,
+        files_pending=pending,
+        quarantined=quarantined,
         newest=_newest(session, topic),
+        caveat=_caveat(pending, failed, quarantined),
         sinks=list(config.sinks) if config else [],
     )
+
+
+def _caveat(pending: int, failed: int, quarantined: int) -> str | None:
+    counts = ((pending, "file", "to be read"), (failed, "file", "failed"),
+              (quarantined, "record", "set aside"))  # fmt: skip
+    told = [f"{sentence(count, noun)} {state}" for count, noun, state in counts if count]
+    return f"Not complete: {', '.join(told)}." if told else None
 
 
 def quoted(name: str) -> str:

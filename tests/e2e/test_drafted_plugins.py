@@ -59,6 +59,8 @@ def test_a_file_with_another_header_fails_and_gives_no_row(
     assert job["state"] == "failed"
     assert "the header names" in str(job["error"])
     assert sales.rows("SELECT count(*) FROM sales") == [[2]]
+    [dataset] = sales.call("get_datasets", names=["sales"])["datasets"]
+    assert dataset["caveat"] == "Not complete: 1 file failed."
 
 
 @pytest.mark.usefixtures("arrow_environment")

@@ -48,6 +48,7 @@ def test_a_dismissal_takes_records_out_of_sight_and_can_be_taken_back(
     assert sales.rows("SELECT raw FROM sales_quarantine") == [["5,more"]]
     [dataset] = sales.call("get_datasets", names=["sales"])["datasets"]
     assert dataset["quarantined"] == 1
+    assert dataset["caveat"] == "Not complete: 1 record set aside."
     assert sales.call("verify")["ok"]
 
     casparian(sales, "quarantine", "sales", "--restore")

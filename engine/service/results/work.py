@@ -137,6 +137,8 @@ class Dataset(Part):
     files_pending: int
     quarantined: int
     newest: str | None
+    caveat: str | None
+    """What an answer from this table should say about what is missing; None: nothing is."""
     sinks: list[str]
     sample: list[list[str | None]] | None = None
     stats: list[ColumnStats] | None = None
