@@ -71,7 +71,7 @@ def get_datasets(
     deadline = time.monotonic() + _MOST_S
     for dataset in found[:_MOST_WITH_ROWS]:
         notes += _look(house, dataset, wanted, deadline)
-    incomplete = [one.topic for one in found if one.files_failed or one.files_pending]
+    incomplete = [one.topic for one in found if one.caveat]
     summary = f"{sentence(len(found), 'dataset')}."
     if incomplete:
         summary += f" Not complete: {', '.join(incomplete[:5])}."
