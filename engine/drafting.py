@@ -64,10 +64,10 @@ def draft_source(profile: Profile, *, topic: str, pattern: str, sample: str = ""
     tables = _tables(profile, topic)
     open_points: list[str] = []
     blocks = [_constants(table, open_points) for table in tables]
-    modules = sorted({table.profile.reading.module for table in tables if table.profile.reading})
-    is_typed = any(table.profile.reading and not table.profile.reading.is_typed for table in tables)
+    modules = sorted({one.module for one in _readings(tables)})
+    needed = sorted({"counted" if one.is_typed else "typed" for one in _readings(tables)})
     imports = [f"from casparian_flow.reading import {', '.join(modules)}"]
-    imports += ["from casparian_flow.reading.columns import typed"] if is_typed else []
+    imports += [f"from casparian_flow.reading.columns import {', '.join(needed)}"]
     unread = ", unread" if _pins_members(tables) else ""
     imports += [f"from casparian_flow.reading.sources import sources{unread}"]
     imports += ["from casparian_flow.sdk import BasePlugin, PluginMetadata"]
@@ -84,12 +84,12 @@ def draft_source(profile: Profile, *, topic: str, pattern: str, sample: str = ""
             _handler(profile, tables),
         ]
     )
-    packages = {
-        name
-        for table in tables
-        for name in (table.profile.reading.packages if table.profile.reading else ())
-    }
+    packages = {name for one in _readings(tables) for name in one.packages}
     return Drafted(source, ("pyarrow", *sorted(packages)), tuple(open_points))
+
+
+def _readings(tables: Sequence[_Table]) -> list[Reading]:
+    return [table.profile.reading for table in tables if table.profile.reading]
 
 
 def literal(value: object, indent: int = 0) -> str:
@@ -383,8 +383,10 @@ def _loop(table: _Table) -> list[str]:
     call = _call(reading, arguments, depth + 4, by_name=bool(table.parts))
     blank = " " * (depth + 4)
     if reading.is_typed:
+        member = ", member=source.member" if table.members else ""
         lines += [
-            f"{blank}for batch in {call}:",
+            f"{blank}batches = {call}",
+            f"{blank}for batch in counted(batches, self{member}):",
             f"{blank}    self.publish({literal(table.topic)}, batch)",
         ]
         return lines

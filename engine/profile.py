@@ -60,7 +60,7 @@ _DAMAGES = (
 
 
 def profile_file(path: bytes, part: str | None = None) -> Profile:
-    """The profile of one file, or of one table in it; reads at most 640 KiB of each source.
+    """The profile of one file, or of one table in it; reads at most 640 KiB of text.
 
     Args:
         path: The file.

@@ -19,11 +19,8 @@ class Group:
     """Files of one kind, as far as they were looked at."""
 
     merged: Merged
-    looked_at: int
-    count: int
-    unreadable: list[str] = field(default_factory=list[str])
     odd: list[bytes] = field(default_factory=list[bytes])
-    """One file of each shape that differs from the common one: what a trial should not miss."""
+    """One file of each shape: what a trial should not miss."""
 
 
 def profile_group(paths: Sequence[bytes]) -> Group:
@@ -55,9 +52,10 @@ def profile_group(paths: Sequence[bytes]) -> Group:
     if first.profile.reading is not None and first.name in merged.others:
         merged = merge([first])  # what a person named is what is drafted
     merged.profile = replace(
-        merged.profile, problems=(*_told(merged, len(seen), len(paths)), *merged.profile.problems)
+        merged.profile,
+        problems=(*_told(merged, len(seen), len(paths), unreadable), *merged.profile.problems),
     )
-    return Group(merged, len(seen), len(paths), unreadable, list(shapes.values()))
+    return Group(merged, list(shapes.values()))
 
 
 def _spread(paths: Sequence[bytes]) -> list[bytes]:
@@ -89,10 +87,12 @@ def _halving(items: Sequence[bytes]) -> list[bytes]:
     return [items[number] for number in order]
 
 
-def _told(merged: Merged, looked_at: int, count: int) -> list[str]:
+def _told(merged: Merged, looked_at: int, count: int, unreadable: Sequence[str]) -> list[str]:
     if count <= 1:
         return []
     told = [f"drafted from {looked_at:,} of {count:,} files that are named alike"]
+    if unreadable:
+        told.append(f"{len(unreadable):,} cannot be read: {'; '.join(unreadable[:3])}")
     if merged.others:
         shown = ", ".join(merged.others[:3])
         more = f" and {len(merged.others) - 3:,} more" if len(merged.others) > 3 else ""

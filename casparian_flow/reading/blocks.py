@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -41,6 +42,12 @@ class Record(NamedTuple):
     values: Mapping[str, str | None]
 
 
+class Passed(NamedTuple):
+    """A record that is passed over by rule, and which rule that is."""
+
+    reason: str
+
+
 def _nowhere(_row: int) -> Place:
     return Place(None, None, None, "")
 
@@ -74,7 +81,7 @@ def empty(names: Sequence[str]) -> Block:
 
 
 def from_records(
-    stream: Iterable[Record | Fault], *, at_once: int = ROWS_AT_ONCE, has_all: bool = False
+    stream: Iterable[Record | Fault | Passed], *, at_once: int = ROWS_AT_ONCE, has_all: bool = False
 ) -> Iterator[Block]:
     """Put single records together, as columns of every name that occurs.
 
@@ -82,28 +89,33 @@ def from_records(
     """
     records: list[Record] = []
     faults: list[Fault] = []
+    skipped: Counter[str] = Counter()
     cells = 0
     for one in stream:
-        if isinstance(one, Fault):
+        if isinstance(one, Passed):
+            skipped[one.reason] += 1
+        elif isinstance(one, Fault):
             faults.append(one)
         else:
             records.append(one)
             cells += len(one.values)
         # Records of ever new fields would make a block as wide as they are many.
         if len(records) + len(faults) >= at_once or cells >= _MOST_CELLS:
-            yield _block(records, faults, has_all=has_all)
-            records, faults, cells = [], [], 0
-    if records or faults:
-        yield _block(records, faults, has_all=has_all)
+            yield _block(records, faults, skipped, has_all=has_all)
+            records, faults, skipped, cells = [], [], Counter(), 0
+    if records or faults or skipped:
+        yield _block(records, faults, skipped, has_all=has_all)
 
 
-def _block(records: Sequence[Record], faults: list[Fault], *, has_all: bool) -> Block:
+def _block(
+    records: Sequence[Record], faults: list[Fault], skipped: dict[str, int], *, has_all: bool
+) -> Block:
     names = dict.fromkeys(name for record in records for name in record.values)
     rows = [record.values for record in records]
     columns = {name: strings([row.get(name) for row in rows]) for name in names}
     lines = pa.array([record.place.line for record in records], pa.int64())
     has_all = has_all and bool(records)
-    return Block(columns, lines, lambda row: records[row].place, faults, has_all=has_all)
+    return Block(columns, lines, lambda row: records[row].place, faults, skipped, has_all)
 
 
 def strings(texts: list[str | None]) -> pa.Array:

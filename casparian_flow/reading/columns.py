@@ -85,6 +85,28 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         yield batch
 
 
+def counted(
+    batches: Iterable[pa.RecordBatch], plugin: BasePlugin, *, member: str | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches that have their types already, accounted for.
+
+    Args:
+        batches: What a reader of a typed format yields.
+        plugin: Keeps the account.
+        member: The archive member that is read: adds a column `_member`.
+    """
+    for batch in batches:
+        plugin.account(read=batch.num_rows)
+        if member is None:
+            yield batch
+        else:
+            yield batch.append_column("_member", _repeated(member, batch.num_rows))
+
+
+def _repeated(text: str, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), count)
+
+
 def _without_missing(text: pa.Array, spec: Spec, words: pa.Array, *, blank: bool) -> pa.Array:
     """Null where a value is missing; in text a word such as NA is a value."""
     if spec[0] in ("text", "json"):

@@ -10,7 +10,6 @@ record by record, so that a line that does not fit is set aside alone.
 from __future__ import annotations
 
 import codecs
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from casparian_flow.reading.blocks import Block, Fault, Place, empty
+from casparian_flow.reading.lines import MARKED
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 from casparian_flow.reading.splitting import MOST_RECORD_BYTES, Dialect, Row, place_of, split
@@ -88,20 +88,25 @@ class _Bytes:
         self.at = 0
         wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
         if wide:
-            self._text = io.TextIOWrapper(self._stream, encoding, errors="replace", newline="")
+            self._decode = codecs.getincrementaldecoder(encoding)(MARKED).decode
             self.encoding, self.has_offsets = "utf-8", False
         else:
-            self._text = None
+            self._decode = None
 
     def read(self, count: int) -> bytes:
         """The next bytes, about as many."""
-        if self._text is not None:
-            piece = self._text.read(count // 2).encode("utf-8", "replace")
-        else:
-            piece = self._stream.read(count)
+        piece = self._stream.read(count) if self._decode is None else self._decoded(count)
         if self.at == 0 and piece.startswith(codecs.BOM_UTF8):
             piece, self.at = piece[3:], 3
         return piece.replace(b"\r", b"\n") if self._is_old_mac else piece
+
+    def _decoded(self, count: int) -> bytes:
+        """The next characters as UTF-8; what is no text becomes what is none in UTF-8 either."""
+        assert self._decode is not None  # noqa: S101 - only called where there is one
+        while piece := self._stream.read(count):
+            if text := self._decode(piece, False):
+                return text.encode("utf-8", "surrogatepass")
+        return self._decode(b"", True).encode("utf-8", "surrogatepass")
 
 
 class _State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from casparian_flow.reading.blocks import Block, Fault, Record, from_records
+from casparian_flow.reading.blocks import Block, Fault, Passed, Record, from_records
 from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
@@ -39,7 +39,7 @@ def _records(
     skip: int,
     footer: str,
     apart: bool,  # noqa: FBT001 - private
-) -> Iterator[Record | Fault]:
+) -> Iterator[Record | Fault | Passed]:
     edges = [start for _, start, _ in fields if start and apart]
     last = re.compile(footer) if footer else None
     for line in lines(source, encoding):
@@ -49,6 +49,7 @@ def _records(
         if (line.line or 0) <= skip or not line.raw.strip() or _is_rule(line.raw):
             continue
         if last is not None and last.search(line.raw):
+            yield Passed("a footer")
             continue
         crossed = [
             edge for edge in edges

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from casparian_flow.reading.blocks import Block, Fault, Record, from_records
+from casparian_flow.reading.blocks import Block, Fault, Passed, Record, from_records
 from casparian_flow.reading.lines import lines
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
@@ -29,7 +29,9 @@ def read(
     return from_records(_records(source, encoding, skip, mark), has_all=True)
 
 
-def _records(source: Source, encoding: str, skip: int, mark: str) -> Iterator[Record | Fault]:
+def _records(
+    source: Source, encoding: str, skip: int, mark: str
+) -> Iterator[Record | Fault | Passed]:
     names: Sequence[str] = ()
     for line in lines(source, encoding):
         if isinstance(line, Fault):
@@ -42,7 +44,9 @@ def _records(source: Source, encoding: str, skip: int, mark: str) -> Iterator[Re
             names = header_names([found])
         elif len(found) == len(names):
             yield Record(line, dict(zip(names, found, strict=True)))
-        elif not _COUNT.fullmatch(line.raw.strip()):
+        elif _COUNT.fullmatch(line.raw.strip()):
+            yield Passed("a count of rows")
+        else:
             reason = f"{len(found)} cells instead of {len(names)}"
             yield Fault(line, "FIELD_COUNT", reason)
 

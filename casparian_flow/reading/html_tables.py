@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.lines import MARK, MARKED
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 
@@ -23,6 +24,8 @@ class Table:
     rows: list[tuple[int, list[str]]] = field(default_factory=list[tuple[int, list[str]]])
     header_rows: int = 0
     """Rows at the top that only hold `<th>`."""
+    is_cut: bool = False
+    """Whether the page ended inside it, so that its last row may lack something."""
 
 
 def read(
@@ -48,9 +51,13 @@ def _records(source: Source, table: int, header: int, encoding: str) -> Iterator
     rows = found[table - 1].rows
     width = max(len(cells) for _, cells in rows)
     names = header_names([cells for _, cells in rows[:header]] or [[""] * width])
-    for line, cells in rows[header:]:
+    for number, (line, cells) in enumerate(rows[header:], header):
         place = Place(line, None, None, "\t".join(cells))
-        if len(cells) != len(names):
+        if _is_cut(found[table - 1], number):
+            yield Fault(place, "CUT_OFF", "the page ends inside the table")
+        elif MARK in place.raw:
+            yield Fault(place, "NOT_TEXT", f"bytes that are not {encoding}")
+        elif len(cells) != len(names):
             reason = f"{len(cells)} cells instead of {len(names)}"
             yield Fault(place, "FIELD_COUNT", reason)
         else:
@@ -60,7 +67,7 @@ def _records(source: Source, table: int, header: int, encoding: str) -> Iterator
 def tables(source: Source, encoding: str) -> list[Table]:
     """The tables of a page that have at least two rows and two columns."""
     page = _Page()
-    text = io.TextIOWrapper(source.stream, encoding, errors="backslashreplace")
+    text = io.TextIOWrapper(source.stream, encoding, errors=MARKED)
     while piece := text.read(_PIECE):
         page.feed(piece)
     page.close()
@@ -68,6 +75,10 @@ def tables(source: Source, encoding: str) -> list[Table]:
     return [
         one for one in page.tables if len(one.rows) > 1 and max(len(r) for _, r in one.rows) > 1
     ]
+
+
+def _is_cut(table: Table, row: int) -> bool:
+    return table.is_cut and row == len(table.rows) - 1
 
 
 class _Page(HTMLParser):
@@ -78,6 +89,15 @@ class _Page(HTMLParser):
         self.tables: list[Table] = []
         self._open: list[_Open] = []
         self._silent = 0
+
+    def close(self) -> None:
+        """Keep what a page that was cut off leaves open."""
+        super().close()
+        while self._open:
+            now = self._open.pop()
+            now.table.is_cut = now.is_in_row
+            now.end_row()
+            self.tables.append(now.table)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin what the tag begins."""
@@ -129,6 +149,10 @@ class _Open:
     """Column → rows that a cell above still reaches into, and its text."""
     _heads: int = 0
     _budget: int = _MOST_SPANNED
+
+    @property
+    def is_in_row(self) -> bool:
+        return self._row is not None
 
     def begin_row(self, line: int) -> None:
         self._row, self._line, self._heads = [], line, 0

@@ -21,15 +21,6 @@ KINDS = {
     "time": "a point in time",
     "json": "JSON",
 }
-TYPES = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "truth": pa.bool_(),
-    "date": pa.date32(),
-    "time": pa.timestamp("us"),
-    "json": pa.string(),
-}
 _BLANKS, _BLANK = " \u00a0\u202f\u2009", r"[ \x{a0}\x{202f}\x{2009}]"
 NUMBER_FORMS = {
     # how it is written: (marks between thousands, decimal mark, pattern)

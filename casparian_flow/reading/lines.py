@@ -10,6 +10,18 @@ from casparian_flow.reading.blocks import Fault, Place
 from casparian_flow.reading.sources import Source
 
 MOST_LINE_BYTES = 16 << 20
+MARKED = "casparian_flow.marked"
+"""An error handler: puts MARK, which no text in Unicode holds, for bytes that are no text."""
+MARK = "\udfff"
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return MARK, error.end
+    raise error
+
+
+codecs.register_error(MARKED, _mark)
 
 
 def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
@@ -18,9 +30,7 @@ def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
     Lines end with LF, CR LF or, where a source has no LF at all in its first 64 KiB, CR.
     """
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
-        text = io.TextIOWrapper(source.stream, encoding, errors="backslashreplace", newline=None)
-        for number, line in enumerate(text, 1):
-            yield Place(number, None, None, line.rstrip("\n"))
+        yield from _wide_lines(source, encoding)
         return
     offset = 0
     for number, raw in enumerate(_split(source), 1):
@@ -38,6 +48,33 @@ def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
             place = Place(number, offset, len(raw), body.decode(encoding, "backslashreplace"))
             yield Fault(place, "NOT_TEXT", f"bytes that are not {encoding}")
         offset += len(raw)
+
+
+def _wide_lines(source: Source, encoding: str) -> Iterator[Place | Fault]:
+    """The lines of a source whose characters take two bytes or more."""
+    text = io.TextIOWrapper(source.stream, encoding, errors=MARKED, newline=None)
+    number = 0
+    try:
+        while line := text.readline(MOST_LINE_BYTES):
+            number += 1
+            place = Place(number, None, None, line.rstrip("\n"))
+            if len(line) >= MOST_LINE_BYTES:
+                _pass_over(text, line)
+                reason = f"a line of more than {MOST_LINE_BYTES} characters"
+                yield Fault(place._replace(raw=line[:1000]), "LINE_TOO_LONG", reason)
+            elif MARK in line:
+                yield Fault(place, "NOT_TEXT", f"bytes that are not {encoding}")
+            else:
+                yield place
+    finally:
+        if not source.stream.closed:
+            text.detach()  # or it would close what is not its own
+
+
+def _pass_over(text: io.TextIOWrapper, begun: str) -> None:
+    """Read to the end of a line that has begun."""
+    while begun and not begun.endswith("\n"):
+        begun = text.readline(1 << 20)
 
 
 def _split(source: Source) -> Iterator[bytes]:

@@ -15,7 +15,9 @@ _MOST_CONTINUED = 10_000
 def read(
     source: Source, *, pattern: str, encoding: str = "utf-8", continues: str = ""
 ) -> Iterator[Block]:
-    """Yield entries; the named groups of `pattern` are the columns, `-` is a missing value.
+    """Yield entries; the named groups of `pattern` are the columns.
+
+    `-` is a missing value, but in the column that entries are continued in.
 
     Args:
         source: What to read.

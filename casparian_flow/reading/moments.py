@@ -1,6 +1,6 @@
 """Read dates and times that are written in one known form.
 
-A form is written as for `strptime`: `%Y %y %m %d %j %H %I %M %S %f %p %b %B %a %A %z`. Arrow's own
+A form is written as for `strptime`: `%Y %y %m %d %H %I %M %S %f %p %b %B %a %A %z`. Arrow's own
 `strptime` takes 31/02 for the 2nd of March; here a date that does not exist fits no form.
 """
 
@@ -145,7 +145,7 @@ def _years(parts: dict[str, pa.Array]) -> pa.Array:
     if "Y" in parts:
         return parts["Y"]
     if "y" not in parts:
-        return _constant("1900", next(iter(parts.values())))
+        return _constant("2000", next(iter(parts.values())))
     is_old = pc.greater_equal(parts["y"].cast(pa.int64()), _FIRST_OF_1900S)
     return pc.binary_join_element_wise(pc.if_else(is_old, "19", "20"), parts["y"], "")
 

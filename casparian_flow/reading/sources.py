@@ -48,7 +48,9 @@ def sources(path: str, members: Sequence[str] = ("*",)) -> Iterator[Source]:
     globs `members`. Layers are found by the bytes, not by names.
 
     Raises:
-        OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError: it is damaged.
+        OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error,
+        pyarrow.ArrowException: it is damaged.
+        RuntimeError, NotImplementedError: it is encrypted, or packed in a way that is not known.
     """
     with open(path, "rb") as file:  # noqa: PTH123 - a guest's path, opened as plugins do
         yield from unpack(cast("BinaryIO", file), members)

@@ -265,7 +265,7 @@ def _ofx(source: Source, record: str, encoding: str) -> Iterator[Record | Fault]
                 statement.take(found, is_inside=bool(held))
                 continue
             if held and not is_end:
-                yield Fault(_whole(held[:-1]), "CUT_OFF", f"<{record}> without its end")
+                yield Fault(_whole(held[:-1] or held), "CUT_OFF", f"<{record}> without its end")
             elif held:
                 yield Record(_whole(held), {**statement.around, **statement.values})
             statement.values = {}

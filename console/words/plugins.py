@@ -36,6 +36,10 @@ def draft(
     plugin: Annotated[
         str | None, typer.Option(help="Take this plugin (.py or folder) as it is.")
     ] = None,
+    goal: Annotated[
+        str | None,
+        typer.Option(help="The layout of binary records: 'struct <IHd id, qty, price'."),
+    ] = None,
     sink: Annotated[
         list[str] | None,
         typer.Option(help="Deliver there, too: sqlite:///absolute/path.db; repeatable."),
@@ -47,7 +51,7 @@ def draft(
 ) -> None:
     """Draft a plugin for files like these, or take one that you wrote."""
     making = {"a file": file, "--topic": topic, "--pattern": pattern, "--plugin": plugin}
-    making |= {"--sink": sink, "--draft": into}
+    making |= {"--goal": goal, "--sink": sink, "--draft": into}
     if show is not None:
         _refuse("--show", making)
         _show_draft(show, to, as_json=as_json)
@@ -56,13 +60,15 @@ def draft(
     samples, own = _sorted_out(file or [], plugin)
     if own is not None:
         _refuse(
-            "a plugin of your own (its MANIFEST says it)", {"--topic": topic, "--pattern": pattern}
+            "a plugin of your own (its MANIFEST says it)",
+            {"--topic": topic, "--pattern": pattern, "--goal": goal},
         )
     elif not samples and pattern is None and into is None:
         raise ConfigError("nothing to draft from", hint="Name a sample file: casparian draft FILE")
     params: dict[str, object] = {
         "files": [file_name(one) for one in samples] or None,
         "topic": topic,
+        "goal": goal,
         "pattern": pattern,
         "draft": into,
         "sinks": sink,

@@ -90,7 +90,7 @@ def recognise(sample: Sample) -> Profile | None:
     if header and found.rows and not headers.is_proven(best.rows[0].cells, found.columns.values()):
         notes.append("the first row is taken for a header; nothing but its place says so")
     if not header:
-        notes.append("no header row: columns are numbered; name them in the draft's NAMES")
+        notes.append("no header row: columns are numbered; rename them in `names` and COLUMNS")
     elif not found.rows:
         notes.append("a header and no records: types cannot be known")
     if "\x00" in sample.text:
@@ -331,12 +331,12 @@ def _header(one: _Reading) -> tuple[int, list[str], list[str]]:
 
 def _footer(sample: Sample, one: _Reading, header: int) -> tuple[str, list[str]]:
     """A pattern of the lines at the end that are no records, and what is said of them."""
-    if not sample.is_whole and one.dialect.delimiter != WHITESPACE and not one.rows:
-        return "", []
+    line = sample.text.rstrip("\n").rpartition("\n")[2]
+    ending = _rows(line, one.dialect)
     rows = one.rows[header:]
-    last = rows[-1] if len(rows) > 2 else None
-    if last is None:
+    if len(rows) < 3 or not ending:
         return "", []
+    last = ending[-1]
     cells = [cell.strip() for cell in last.cells]
     lead = next((cell for cell in cells if cell), "")
     found = _FOOTER.match(lead) or _FOOTER_LINE.match(lead)
@@ -344,10 +344,11 @@ def _footer(sample: Sample, one: _Reading, header: int) -> tuple[str, list[str]]
     is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
     if found is None or not (is_ragged or is_word or not all(cells)):
         return "", []
-    leads = [next((c.strip() for c in row.cells if c.strip()), "") for row in rows[:-1]]
+    leads = [next((c.strip() for c in row.cells if c.strip()), "") for row in rows]
+    if len(one.rows) < _SAMPLE_ROWS:
+        leads.pop()
     if any(_FOOTER.match(text) or _FOOTER_LINE.match(text) for text in leads):
         return "", []  # an ordinary value, then
-    line = sample.text.rstrip("\n").rpartition("\n")[2]
     pattern = (
         "(?i)^"
         + re.escape(line[: line.lower().find(lead.lower())])

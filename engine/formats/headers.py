@@ -36,7 +36,8 @@ def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> 
         values = [text for text in texts[:500] if text and text not in NULL_SPELLINGS]
         if not values:
             continue
-        if decide(list(dict.fromkeys(values))[:200]).type != "string":
+        is_typed = decide(list(dict.fromkeys(values))[:200]).type != "string"
+        if is_typed and not looks_typed(cell):
             return True
         lengths = {len(text) for text in values}
         if len(values) > 2 and len(lengths) == 1 and len(cell) not in lengths:
@@ -59,7 +60,9 @@ def _is_series(cells: Sequence[str]) -> bool:
     numbers = [int(cell) for cell in cells if re.fullmatch(r"\d{1,4}", cell)]
     if len(numbers) == len(cells) and len(numbers) > 1:
         steps = {later - earlier for earlier, later in pairwise(numbers)}
-        return len(steps) == 1 and steps.pop() != 0
+        # Two numbers always count on somehow: only neighbours and years do.
+        is_close = len(numbers) > 2 or steps <= {1, -1} or all(1800 <= n < 2200 for n in numbers)
+        return len(steps) == 1 and is_close and steps.pop() != 0
     kinds = {decide([cell]).type for cell in cells}
     return kinds == {"date"} and len(set(cells)) == len(cells) and len(cells) > 2
 

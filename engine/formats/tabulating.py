@@ -36,15 +36,14 @@ class Tabulated:
         return tuple(tuple(texts[n] for texts in self.columns.values()) for n in range(count))
 
 
-def tabulate(reading: Reading, content: bytes, *, name: str = "") -> Tabulated:
+def tabulate(reading: Reading, content: bytes) -> Tabulated:
     """The records that the reader finds in a sample; at most 5,000 of them."""
     stream = io.BytesIO(content)
-    return read_source(reading, Source(cast("BinaryIO", stream)), name=name)
+    return read_source(reading, Source(cast("BinaryIO", stream)))
 
 
-def read_source(reading: Reading, source: Source, *, name: str = "") -> Tabulated:
+def read_source(reading: Reading, source: Source) -> Tabulated:
     """The first records that the reader finds in a source."""
-    del name
     module = importlib.import_module(f"casparian_flow.reading.{reading.module}")
     read = cast("Callable[..., Iterable[Block]]", getattr(module, reading.function))
     found = Tabulated()

@@ -14,7 +14,7 @@ _SOURCES = {
     "casparian_flow": "",
     "casparian_flow.reading": "",
     "casparian_flow.reading.blocks": "Block Fault Place Record from_records",
-    "casparian_flow.reading.columns": "typed",
+    "casparian_flow.reading.columns": "counted typed",
     "casparian_flow.reading.delimited": "read",
     "casparian_flow.reading.fixed_width": "read",
     "casparian_flow.reading.grids": "read",

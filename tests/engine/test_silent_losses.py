@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from casparian_flow.reading import json_text
@@ -19,6 +20,7 @@ from casparian_flow.sdk import BasePlugin
 from engine.drafting import draft_source
 from engine.formats.merging import Seen, merge
 from engine.profile import profile_file
+from engine.profiling import profile_group
 from gatekeeper.rules import inspect_files
 from tests.engine.making import Kept, workbook, zipped
 
@@ -191,6 +193,111 @@ def test_a_second_sheet_stops_a_plugin_that_knows_of_one(tmp_path: Path) -> None
 
     with pytest.raises(ValueError, match="has 2 sheets; name one of"):
         run(source, tmp_path / "a.xlsx")
+
+
+def problems(folder: Path, name: str, content: bytes) -> str:
+    (folder / name).write_bytes(content)
+    return "; ".join(profile_file(os.fsencode(folder / name)).problems)
+
+
+@pytest.mark.parametrize("count", [4_000, 6_000, 200_000])
+def test_the_sum_at_the_end_of_a_long_report_is_no_record(tmp_path: Path, count: int) -> None:
+    body = "".join(f"item {n},{n}\n" for n in range(count))
+    source = drafted(tmp_path, "a.csv", f"what,n\n{body}Total,999\n".encode())
+
+    kept = run(source, tmp_path / "a.csv")
+
+    assert [row["what"] for row in kept.rows["t"]][-1] == f"item {count - 1}"
+    assert kept.skipped == 1
+
+
+def test_numbers_on_top_of_numbers_are_a_record(tmp_path: Path) -> None:
+    rows = own(tmp_path, "a.csv", b"2024,17,Oslo\n2025,18,Bergen\n2026,19,Molde\n")
+
+    assert len(rows) == 3
+
+
+def test_a_header_of_numbers_is_said_to_be_taken_by_its_place(tmp_path: Path) -> None:
+    told = problems(tmp_path, "a.csv", b"country,2019,2020\nNorway,1,2\nPeru,33,44\nChad,555,666\n")
+
+    assert "nothing but its place says so" in told
+
+
+def test_a_page_larger_than_its_sample_is_still_a_table(tmp_path: Path) -> None:
+    body = "".join(f"<tr><td>name {n}</td><td>{n}</td></tr>\n" for n in range(40_000))
+    page = f"<html><table><tr><th>name</th><th>n</th></tr>{body}</table></html>"
+
+    assert len(own(tmp_path, "a.html", page.encode())) == 40_000
+
+
+def test_a_row_that_a_page_ends_in_is_set_aside(tmp_path: Path) -> None:
+    begun = "<table><tr><th>a<th>n</tr><tr><td>x<td>1</tr><tr><td>y<td>2</tr>"
+    source = drafted(tmp_path, "a.html", f"{begun}</table>".encode())
+    (tmp_path / "a.html").write_text(f"{begun}<tr><td>z<td>3")
+
+    kept = run(source, tmp_path / "a.html")
+
+    assert [row["a"] for row in kept.rows["t"]] == ["x", "y"]
+    assert [code for code, _ in kept.aside] == ["CUT_OFF"]
+
+
+def test_a_statement_on_one_line_that_is_cut_off_takes_nothing_down(tmp_path: Path) -> None:
+    one = "<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20260101<TRNAMT>-1.00<FITID>1"
+    (tmp_path / "a.ofx").write_text(
+        f"OFXHEADER:100\n\n<OFX><BANKTRANLIST>{one}{one}</STMTTRN></OFX>"
+    )
+
+    profile_file(os.fsencode(tmp_path / "a.ofx"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_half_of_a_pair_in_utf_16_is_set_aside(tmp_path: Path, name: str) -> None:
+    lines = (
+        ["a,b", "x,1", "y,2", "z,3"]
+        if name == "a.csv"
+        else [f"2026-01-0{n} 10:00:00 INFO did {n}" for n in range(1, 6)]
+    )
+    good = "\n".join(lines) + "\n"
+    source = drafted(tmp_path, name, good.encode("utf-16"))
+    bad = lines[-1].replace("z", "\ud800").replace("did", "\ud800")
+    (tmp_path / name).write_bytes(f"{good}{bad}\n".encode("utf-16", "surrogatepass"))
+
+    kept = run(source, tmp_path / name)
+
+    assert [code for code, _ in kept.aside] == ["NOT_TEXT"]
+
+
+def test_bytes_of_another_encoding_in_a_page_are_set_aside(tmp_path: Path) -> None:
+    page = b"<table><tr><th>a<th>n</tr><tr><td>x<td>1</tr><tr><td>y<td>2</tr></table>"
+    source = drafted(tmp_path, "a.html", page)
+    (tmp_path / "a.html").write_bytes(page.replace(b"y", b"\xff"))
+
+    assert [code for code, _ in run(source, tmp_path / "a.html").aside] == ["NOT_TEXT"]
+
+
+def test_typed_tables_in_an_archive_name_their_member_and_are_counted(tmp_path: Path) -> None:
+    packed: dict[str, bytes] = {}
+    for name in ("a.parquet", "b.parquet"):
+        buffer = io.BytesIO()
+        pq.write_table(pa.table({"n": [1, 2]}), buffer)
+        packed[name] = buffer.getvalue()
+
+    source = drafted(tmp_path, "a.zip", zipped(packed))
+    kept = run(source, tmp_path / "a.zip")
+
+    assert [row["_member"] for row in kept.rows["t"]] == [name for name in packed for _ in (1, 2)]
+    assert kept.read == 4
+
+
+def test_what_cannot_be_read_of_a_group_is_said(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        (tmp_path / f"a{name}.csv").write_text("a,b\nx,1\n")
+    os.mkfifo(tmp_path / "a3.csv")
+    paths = [os.fsencode(tmp_path / f"a{n}.csv") for n in (1, 2, 3)]
+
+    told = profile_group(paths).merged.profile.problems
+
+    assert any(one.startswith("1 cannot be read: a3.csv") for one in told)
 
 
 def merged(folder: Path, files: dict[str, bytes]) -> list[str]:
