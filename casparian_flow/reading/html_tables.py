@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
-from casparian_flow.reading.lines import MARK, MARKED
+from casparian_flow.reading.lines import MARK, MARKED, not_text
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 
@@ -56,7 +56,7 @@ def _records(source: Source, table: int, header: int, encoding: str) -> Iterator
         if _is_cut(found[table - 1], number):
             yield Fault(place, "CUT_OFF", "the page ends inside the table")
         elif MARK in place.raw:
-            yield Fault(place, "NOT_TEXT", f"bytes that are not {encoding}")
+            yield not_text(place, encoding)
         elif len(cells) != len(names):
             reason = f"{len(cells)} cells instead of {len(names)}"
             yield Fault(place, "FIELD_COUNT", reason)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
-from casparian_flow.reading.lines import lines
+from casparian_flow.reading.lines import MARK, MARKED, lines, not_text
 from casparian_flow.reading.sources import Source
 
 _PIECE = 1 << 20
@@ -101,7 +101,10 @@ def document(
         encoding: The source's encoding.
     """
     form = _Form(tuple(names), header=header, keyed=keyed)
-    return from_records(_documents(_Text(source, encoding), tuple(at), form))
+    found = _documents(_Text(source, encoding), tuple(at), form)
+    return from_records(
+        not_text(one.place, encoding) if MARK in one.place.raw else one for one in found
+    )
 
 
 class _Form(NamedTuple):
@@ -226,7 +229,7 @@ class _Text:
 
     def __init__(self, source: Source, encoding: str) -> None:
         self._stream = source.stream
-        self._decode = codecs.getincrementaldecoder(encoding)("backslashreplace")
+        self._decode = codecs.getincrementaldecoder(encoding)(MARKED)
         self._encoding = encoding
         self._kept, self._at = "", 0
         self._is_last = False

@@ -24,6 +24,12 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(MARKED, _mark)
 
 
+def not_text(place: Place, encoding: str) -> Fault:
+    """The fault of a record in which bytes were marked."""
+    shown = place._replace(raw=place.raw.replace(MARK, "\ufffd"))
+    return Fault(shown, "NOT_TEXT", f"bytes that are not {encoding}")
+
+
 def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
     """Yield the lines of a source; one that is not text in its encoding, or endless, as a fault.
 
@@ -63,7 +69,7 @@ def _wide_lines(source: Source, encoding: str) -> Iterator[Place | Fault]:
                 reason = f"a line of more than {MOST_LINE_BYTES} characters"
                 yield Fault(place._replace(raw=line[:1000]), "LINE_TOO_LONG", reason)
             elif MARK in line:
-                yield Fault(place, "NOT_TEXT", f"bytes that are not {encoding}")
+                yield not_text(place, encoding)
             else:
                 yield place
     finally:

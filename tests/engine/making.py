@@ -94,6 +94,7 @@ class Kept:
     ) -> None:
         assert reason
         assert record is not None
+        str(record).encode()  # raises where it cannot be stored
         self.aside.append((position.code, line))
 
     def account(self, read: int, skipped: Mapping[str, int]) -> None:

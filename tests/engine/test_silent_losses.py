@@ -275,6 +275,17 @@ def test_bytes_of_another_encoding_in_a_page_are_set_aside(tmp_path: Path) -> No
     assert [code for code, _ in run(source, tmp_path / "a.html").aside] == ["NOT_TEXT"]
 
 
+def test_bytes_of_another_encoding_in_a_document_are_set_aside(tmp_path: Path) -> None:
+    document = b'[{"a": "x", "n": 1}, {"a": "y", "n": 2}, {"a": "z", "n": 3}]'
+    source = drafted(tmp_path, "a.json", document)
+    (tmp_path / "a.json").write_bytes(document.replace(b"y", b"\xff"))
+
+    kept = run(source, tmp_path / "a.json")
+
+    assert [code for code, _ in kept.aside] == ["NOT_TEXT"]
+    assert [row["a"] for row in kept.rows["t"]] == ["x", "z"]
+
+
 def test_typed_tables_in_an_archive_name_their_member_and_are_counted(tmp_path: Path) -> None:
     packed: dict[str, bytes] = {}
     for name in ("a.parquet", "b.parquet"):
