@@ -226,5 +226,5 @@ def _batch(block: Block, values: dict[str, pa.Array], member: str | None) -> pa.
     names, arrays = list(values), list(values.values())
     if member is not None:
         names.append("_member")
-        arrays.append(pa.repeat(pa.scalar(member, pa.string()), block.rows))
+        arrays.append(_repeated(member, block.rows))
     return pa.RecordBatch.from_arrays([*arrays, block.lines], names=[*names, "_line"])

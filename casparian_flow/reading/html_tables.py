@@ -49,11 +49,12 @@ def _records(source: Source, table: int, header: int, encoding: str) -> Iterator
         yield Fault(Place(None, None, None, ""), "NO_TABLE", reason)
         return
     rows = found[table - 1].rows
+    cut_row = len(rows) - 1 if found[table - 1].is_cut else None
     width = max(len(cells) for _, cells in rows)
     names = header_names([cells for _, cells in rows[:header]] or [[""] * width])
     for number, (line, cells) in enumerate(rows[header:], header):
         place = Place(line, None, None, "\t".join(cells))
-        if _is_cut(found[table - 1], number):
+        if number == cut_row:
             yield Fault(place, "CUT_OFF", "the page ends inside the table")
         elif MARK in place.raw:
             yield not_text(place, encoding)
@@ -75,10 +76,6 @@ def tables(source: Source, encoding: str) -> list[Table]:
     return [
         one for one in page.tables if len(one.rows) > 1 and max(len(r) for _, r in one.rows) > 1
     ]
-
-
-def _is_cut(table: Table, row: int) -> bool:
-    return table.is_cut and row == len(table.rows) - 1
 
 
 class _Page(HTMLParser):
