@@ -35,7 +35,7 @@ class PluginMetadata:
     """Higher runs earlier. It orders; it does not exclude other plugins."""
 
     subscriptions: Sequence[str] = ()
-    """Tags of file versions it wants; with none, its topic is its tag."""
+    """Tags of file versions it wants; with none, those that its pattern matches."""
 
     topics: Sequence[str] = ()
     """All topics it publishes, where there are several."""

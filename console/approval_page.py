@@ -153,6 +153,7 @@ class ApprovalPage:
             f"<p>{escape(found.instead)}</p>" if found.instead else "",
             f"<p>Dependencies: {escape(', '.join(found.dependencies) or 'none')}.</p>",
             f"<p>Digest of everything that takes effect: <code>{found.digest}</code></p>",
+            _agreement(found),
             _findings(found),
             _samples(found),
         ]
@@ -185,6 +186,12 @@ def _listen(port: int) -> socket.socket | None:
 def escape(text: str) -> str:
     """Text of whoever wrote it, as HTML shows it: no tags, nothing that reorders what is read."""
     return html_escape(harmless(text, lines=True))
+
+
+def _agreement(found: ApprovalDetail) -> str:
+    lines = found.validation.agreement if found.validation is not None else []
+    rows = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<h2>Contracts</h2><ul>{rows}</ul>" if rows else ""
 
 
 def _findings(found: ApprovalDetail) -> str:

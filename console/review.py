@@ -31,6 +31,7 @@ def show_approval(found: dict[str, Any]) -> None:
     if validation:
         for topic in validation["rows"]:
             showing.table(topic["columns"], topic["rows"], title=f"{topic['topic']}, sample rows")
+        show_agreement(validation["agreement"])
         showing.say(validation["summary"])
     showing.say(
         f"{found['plugin']}@{found['version']} would read {effects['files']} files"
@@ -42,6 +43,13 @@ def show_approval(found: dict[str, Any]) -> None:
     showing.say("Delivered to the lake" + "".join(f" and {uri}" for uri in effects["sinks"]))
     showing.say(f"Dependencies: {', '.join(found['dependencies']) or 'none'}")
     showing.say(f"Digest: {found['digest']}")
+
+
+def show_agreement(lines: list[str]) -> None:
+    """How contracts would change; what a person has to decide stands out."""
+    for line in lines:
+        style = "bold red" if line.startswith(("REFUSED", "TO DECIDE")) else ""
+        showing.say(line, style=style)
 
 
 def lineage_target(

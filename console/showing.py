@@ -53,9 +53,9 @@ def show_json(result: Mapping[str, object]) -> None:
     sys.stdout.write(harmless(json.dumps(result, ensure_ascii=False)) + "\n")
 
 
-def say(text: str) -> None:
+def say(text: str, *, style: str = "") -> None:
     """A sentence; what it holds is text, never markup."""
-    out.print(plain(text))
+    out.print(Text.assemble(plain(text), style=style))
 
 
 def say_steps(result: Mapping[str, object]) -> None:

@@ -30,6 +30,13 @@ from engine.models import (
     TopicConfig,
 )
 from engine.paths import display
+from engine.topics import (
+    listed,
+    manifest_topics,
+    next_contracts,
+    require_same_sinks,
+    tags_of,
+)
 from gatekeeper.admission import Admission, admit
 from gatekeeper.artifact import Artifact, make_artifact
 from gatekeeper.canonical import canonical_json, sha256_hex
@@ -80,11 +87,11 @@ def deploy(catalog: Catalog, body: Deploy, gate: Gate, *, now: datetime) -> Depl
     3. Contract and sinks are the signed ones.
     4. A person approved exactly this digest and version, and the yes was not used before.
     5. The version is higher than every earlier one, and the folders are still granted.
-    6. No other plugin feeds one of its topics.
-    7. A topic that another plugin fed before is held to the contract it had.
+    6. Each topic's contract is the one that holds or its next; a topic that another plugin feeds
+       too changes for neither, but by growing, and is delivered to where it is now.
 
     Raises:
-        AdmissionError: 1, 2, 3, 5, 6 or 7 fail. ApprovalError: 4 fails.
+        AdmissionError: 1, 2, 3, 5 or 6 fail. ApprovalError: 4 fails.
     """
     files = {name: text.encode() for name, text in body.files.items()}
     artifact = make_artifact(files, body.lockfile)
@@ -105,9 +112,14 @@ def deploy(catalog: Catalog, body: Deploy, gate: Gate, *, now: datetime) -> Depl
         approval = _approval(session, body, artifact, admission)
         # 5, 6
         earlier = _earlier(session, admission)
-        _require_own_topics(session, admission)
+        require_same_sinks(
+            session,
+            admission.statement.plugin,
+            topics=admission.manifest.topics,
+            sinks=body.sinks,
+        )
         manifest = _write(session, body, admission, approval, now=now)
-        _agree(session, manifest, earlier, now=now)
+        _agree(session, manifest, now=now)
         return _wire(session, admission, manifest, approval, earlier, now=now)
 
 
@@ -141,53 +153,26 @@ def _earlier(session: Session, admission: Admission) -> list[PluginManifest]:
     return earlier
 
 
-def _require_own_topics(session: Session, admission: Admission) -> None:
-    for topic in admission.manifest.topics:
-        config = session.get(TopicConfig, topic)
-        if config is not None and config.plugin != admission.statement.plugin:
-            raise AdmissionError(
-                f"topic {topic} is fed by plugin {config.plugin}",
-                hint="Choose another topic name, or retire that plugin first.",
-            )
-
-
-def _agree(
-    session: Session, manifest: PluginManifest, earlier: Sequence[PluginManifest], *, now: datetime
-) -> None:
+def _agree(session: Session, manifest: PluginManifest, *, now: datetime) -> None:
     """Write down what the person agreed to, where it differs from what was agreed before."""
-    for topic in manifest_topics(manifest):
-        if topic not in manifest.contract and _standing(session, topic) is not None:
-            raise AdmissionError(
-                f"topic {topic} has a contract, and no sample of {manifest.name} published to it",
-                hint="Validate with a file that gives rows for every topic.",
-            )
-    for topic, value in manifest.contract.items():
-        terms = cast("Json", value)
-        known = _standing(session, topic)
-        if known is not None and known.terms["columns"] == terms["columns"]:
-            continue
-        if known is not None and not any(topic in one.contract for one in earlier):
-            before = session.get_one(PluginManifest, known.manifest_id)
-            raise AdmissionError(
-                f"topic {topic} has a contract that {before.name}@{before.version} brought;"
-                f" {manifest.name} would give it other columns",
-                hint="Publish under another topic name, or with exactly those columns.",
-            )
-        version = 1 if known is None else known.version + 1
+    coming = next_contracts(
+        session, manifest.name, topics=manifest_topics(manifest), contract=manifest.contract
+    )
+    for topic in coming:
+        terms = cast("Json", manifest.contract[topic])
         session.add(
-            Contract(topic=topic, version=version, terms=terms, manifest_id=manifest.id, agreed=now)
+            Contract(
+                topic=topic,
+                version=cast("int", terms["number"]),
+                terms={word: terms[word] for word in _SHARED if word in terms},
+                manifest_id=manifest.id,
+                agreed=now,
+            )
         )
 
 
-def _standing(session: Session, topic: str) -> Contract | None:
-    """The newest contract of a topic."""
-    query = select(Contract).where(Contract.topic == topic).order_by(Contract.version.desc())
-    return session.scalar(query)
-
-
-def manifest_topics(manifest: PluginManifest) -> list[str]:
-    """The topics a deployed version declares."""
-    return [str(topic) for topic in _listed(manifest.manifest["topics"])]
+_SHARED = ("columns", "arrow", "key")
+"""What is the topic's of a plugin version's terms; the rest is its own."""
 
 
 def _write(
@@ -217,14 +202,14 @@ def _write(
     session.merge(
         PluginConfig(
             name=statement.plugin,
-            subscriptions=list(manifest.subscriptions or manifest.topics[:1]),
+            subscriptions=tags_of(statement.plugin, manifest.subscriptions),
             priority=manifest.priority,
             settings={},
         )
     )
     for topic in manifest.topics:
         sinks = list(body.sinks.get(topic, ()))
-        session.merge(TopicConfig(topic=topic, plugin=statement.plugin, sinks=sinks, created=now))
+        session.merge(TopicConfig(topic=topic, sinks=sinks, created=now))
     session.flush()
     return row
 
@@ -254,7 +239,7 @@ def _wire(
     """Routes, the end of older versions, and the jobs of the reprocess choice."""
     name, pattern = admission.statement.plugin, admission.manifest.pattern
     roots = _granted(session, approval)
-    tags = list(admission.manifest.subscriptions or admission.manifest.topics[:1])
+    tags = tags_of(name, admission.manifest.subscriptions)
     for rule in session.scalars(select(RoutingRule).where(RoutingRule.plugin == name)):
         session.delete(rule)
     session.flush()
@@ -300,7 +285,7 @@ def _wire(
 
 def _granted(session: Session, approval: Approval) -> list[int]:
     """The folders that the person saw; each must still be granted."""
-    roots = [int(str(one)) for one in _listed(approval.effects.get("roots"))]
+    roots = [int(str(one)) for one in listed(approval.effects.get("roots"))]
     removed = session.scalar(
         select(SourceRoot.path).where(SourceRoot.id.in_(roots), SourceRoot.removed.is_not(None))
     )
@@ -310,10 +295,6 @@ def _granted(session: Session, approval: Approval) -> list[int]:
             hint="Grant the folder again, or draft from files of another one.",
         )
     return roots
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []
 
 
 def artifact_of(row: PluginManifest, lockfile: bytes) -> Artifact:

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 
@@ -70,7 +71,7 @@ class _Attempt:
     identity: JobIdentity
     taken: snapshot.Snapshot | None = None
     staging: lakes.Staging | None = None
-    schemas: dict[str, pa.Schema | None] = field(default_factory=dict[str, pa.Schema | None])
+    holders: dict[str, contracts.Holder] = field(default_factory=dict[str, contracts.Holder])
     result: JobResult | None = None
     error: CasparianError | None = None
     log: str | None = None
@@ -186,6 +187,7 @@ def _run_jobs(run: _Run, attempts: list[_Attempt], *, suspects: bool = True) -> 
         )
         for attempt in attempts:
             attempt.error = None
+            attempt.holders.clear()  # what was seen of its keys was of a try that is discarded
         suspect = log.open_job if suspects else None
         if suspect is None:
             middle = len(attempts) // 2
@@ -267,9 +269,11 @@ def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
     if isinstance(event, SetAside):
         attempt.staging.set_aside(run.dispatch.topics[0], [event])
         return
-    schema = contracts.schema_for(run.dispatch.contract, event.topic)
     try:
-        fitting, misfits = contracts.fit(event.batch, schema, event.topic)
+        if event.topic not in attempt.holders:
+            terms = cast("contracts.Terms | None", run.dispatch.contract.get(event.topic))
+            attempt.holders[event.topic] = contracts.Holder(event.topic, terms)
+        fitting, misfits = attempt.holders[event.topic].fit(event.batch)
     except PluginError as error:
         attempt.error = error
         return
@@ -317,6 +321,7 @@ def _receipt(run: _Run, attempt: _Attempt, batch: int, elapsed_ms: int) -> dict[
         "layers": list(run.parent.layers),
         "snapshot": "sealed memory" if in_memory else "spool copy",
         **accounts.of(attempt.staging, attempt.closed),
+        "discarded_columns": sorted({n for one in attempt.holders.values() for n in one.dropped}),
         "batch_files": batch,
         "batch_elapsed_ms": elapsed_ms,
     }

@@ -1,4 +1,4 @@
-"""Put the outcomes of a trial's files together: coverage, causes, quarantine, contract, changes."""
+"""Put the outcomes of a trial's files together: coverage, causes, quarantine, schemas, changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine import contracts
 from engine.comparing import Difference
 
 _SAMPLE_ROWS, _MOST_ASIDE = 5, 20
@@ -35,8 +34,8 @@ class Report:
     failed: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     causes: dict[str, Cause] = field(default_factory=dict[str, Cause])
     rows: dict[str, int] = field(default_factory=dict[str, int])
-    sample: dict[str, list[list[str | None]]] = field(
-        default_factory=dict[str, list[list[str | None]]]
+    sample: dict[str, list[dict[str, str | None]]] = field(
+        default_factory=dict[str, list[dict[str, str | None]]]
     )
     schemas: dict[str, pa.Schema] = field(default_factory=dict[str, pa.Schema])
     aside: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -44,11 +43,6 @@ class Report:
     """Records set aside, by code."""
     changes: dict[str, Difference] = field(default_factory=dict[str, Difference])
     level: str = ""
-
-    @property
-    def contract(self) -> contracts.Contract:
-        """What the files propose."""
-        return contracts.contract_of(self.schemas)
 
 
 def fold(outcomes: Iterable[dict[str, Any]]) -> Report:

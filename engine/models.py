@@ -191,14 +191,21 @@ class PluginConfig(Base):
 
 
 class TopicConfig(Base):
-    """A topic, who feeds it and where it is delivered."""
+    """A topic that a plugin in force feeds, and where it is delivered."""
 
     __tablename__ = "topic_config"
     topic: Mapped[str] = mapped_column(String(100), primary_key=True)
-    plugin: Mapped[str] = mapped_column(String(100), index=True)
     sinks: Mapped[list[str]] = mapped_column(JSON)
     """URIs beyond the lake, such as sqlite:///path."""
     created: Mapped[datetime]
+
+
+class TopicPolicy(Base):
+    """What a person decided about columns that are not a topic's; see engine/agreements.py."""
+
+    __tablename__ = "topic_policy"
+    topic: Mapped[str] = mapped_column(String(100), primary_key=True)
+    policy: Mapped[str] = mapped_column(String(10))
 
 
 class Contract(Base):
@@ -211,8 +218,8 @@ class Contract(Base):
     """Rises with every change that was approved."""
     terms: Mapped[Json]
     """Columns with type and nullability, and the Arrow schema; see engine/contracts.py."""
-    manifest_id: Mapped[int] = mapped_column(ForeignKey("plugin_manifest.id"))
-    """The plugin version that brought it."""
+    manifest_id: Mapped[int | None] = mapped_column(ForeignKey("plugin_manifest.id"))
+    """The plugin version that brought it; NULL if a person did."""
     agreed: Mapped[datetime]
     __table_args__ = (UniqueConstraint("topic", "version"),)
 

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from casparian_flow.errors import CasparianError, GuestError, PluginError
 from casparian_flow.sdk import RESERVED_COLUMNS
-from engine import snapshot, venvs
+from engine import contracts, snapshot, venvs
+from engine.agreements import Policy, Standing, settle
 from engine.bridge import (
     BatchOrder,
     Input,
@@ -50,10 +51,12 @@ class _Attempt:
     """What one file gave."""
 
     schemas: dict[str, pa.Schema] = field(default_factory=dict[str, pa.Schema])
-    sample: dict[str, list[list[str | None]]] = field(
-        default_factory=dict[str, list[list[str | None]]]
+    sample: dict[str, list[dict[str, str | None]]] = field(
+        default_factory=dict[str, list[dict[str, str | None]]]
     )
     rows: dict[str, int] = field(default_factory=dict[str, int])
+    holders: dict[str, contracts.Holder] = field(default_factory=dict[str, contracts.Holder])
+    """Per topic: what its rows would be held to, by what was agreed before and what they are."""
     kept: dict[str, list[pa.RecordBatch]] = field(default_factory=dict[str, list[pa.RecordBatch]])
     """All rows of topics that are compared with the version in force."""
     aside: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
@@ -74,6 +77,8 @@ class _Order:
     shown: str
     timeout_s: int
     keep_rows: bool
+    standings: dict[str, Standing]
+    """Topic → what was agreed on before."""
     before: dict[str, list[str]]
     """Topic → Parquet files that hold what the version in force gave for this file."""
 
@@ -124,6 +129,10 @@ def _order(request: dict[str, object], files: dict[str, str], one: dict[str, Any
         shown=one["shown"],
         timeout_s=int(str(request["timeout_s"])),
         keep_rows=bool(request["keep_rows"]),
+        standings={
+            topic: Standing(one["number"], one["terms"], Policy(one["policy"]), one["given"])
+            for topic, one in cast("dict[str, Any]", request["standings"]).items()
+        },
         before=one["before"],
     )
 
@@ -182,7 +191,13 @@ def _run_child(
 
 
 def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatch) -> None:
+    if topic not in attempt.holders:
+        terms = settle(rows.schema, order.standings.get(topic)).terms
+        attempt.holders[topic] = contracts.Holder(topic, terms)
     attempt.schemas.setdefault(topic, rows.schema)
+    rows, misfits = attempt.holders[topic].fit(rows)
+    for one in misfits:
+        _take_aside(attempt, order, one)
     attempt.rows[topic] = attempt.rows.get(topic, 0) + rows.num_rows
     if topic in order.before and attempt.rows[topic] <= _COMPARED_ROWS:
         attempt.kept.setdefault(topic, []).append(rows)
@@ -190,7 +205,7 @@ def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatc
         _keep(attempt.records.setdefault(topic, []), rows)
     sample = attempt.sample.setdefault(topic, [])
     for record in rows.slice(0, _SAMPLE_ROWS - len(sample)).to_pylist():
-        sample.append([_cell(value) for value in record.values()])
+        sample.append({name: _cell(value) for name, value in record.items()})
 
 
 def _keep(kept: list[list[object]], rows: pa.RecordBatch) -> None:

@@ -56,6 +56,16 @@ def current_outputs(topic: str) -> Select[int, str, int]:
     )
 
 
+def current_manifests(topic: str) -> Select[int]:
+    """Plugin versions that gave what is in the current view of a topic."""
+    current = current_outputs(topic).subquery()
+    return (
+        select(ProcessingJob.manifest_id)
+        .where(ProcessingJob.id.in_(select(current.c.job_id)))
+        .distinct()
+    )
+
+
 def _is_dismissed() -> Exists:
     named = Dismissal.topic + QUARANTINE_SUFFIX
     return exists().where(Dismissal.job_id == JobOutput.job_id, named == JobOutput.topic)

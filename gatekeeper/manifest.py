@@ -34,7 +34,7 @@ class Manifest:
     """Higher runs earlier."""
 
     subscriptions: tuple[str, ...]
-    """Tags of file versions it wants; with none, its topics are its tags."""
+    """Tags of file versions it wants; with none, those that its pattern matches."""
 
     def to_json(self) -> dict[str, object]:
         """Give the manifest as plain JSON values; `from_json` takes them back."""
@@ -193,12 +193,16 @@ def _topics(value: Mapping[str, object], line: int) -> tuple[str, ...]:
             f"topics must be 1 to {_TOPIC_COUNT_LIMIT} different names, not {list(topics)}", line
         )
     for topic in topics:
-        _require_topic_name(topic, line)
+        require_topic_name(topic, line)
     return topics
 
 
-def _require_topic_name(topic: str, line: int) -> None:
-    """Refuse a topic that is no table name or that is a name of the house."""
+def require_topic_name(topic: str, line: int = 0) -> None:
+    """Refuse a topic that is no table name or that is a name of the house.
+
+    Raises:
+        ManifestInvalid: The message says which of the two.
+    """
     if not _TOPIC_NAME.fullmatch(topic):
         raise ManifestInvalidAt(
             f"topic {topic!r} is not lower-case letters, digits and underscores (at most 63)", line

@@ -11,6 +11,7 @@ import typer
 from casparian_flow.errors import ConfigError
 from console import exits, showing
 from console.engine_door import ask
+from console.review import show_agreement
 from console.words.shared import Json, Rows, app, done, file_name, parts
 
 _DRAFT_EXAMPLES = """Examples:
@@ -194,6 +195,7 @@ def show_validation(result: dict[str, object]) -> None:
             showing.say(f"  {example}")
     if result.get("diff"):
         showing.block(str(result["diff"]))
+    show_agreement(cast("list[str]", result["agreement"]))
     showing.say(str(result["summary"]))
     showing.say_steps(result)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from casparian_flow.errors import ConfigError
 from console import exits, showing
 from console.engine_door import ask
 from console.words.shared import Json, Rows, app, done, file_name, parts
@@ -104,14 +105,32 @@ def explain(subject: str, as_json: Json = False) -> int:
     return exits.FAILURE if result["verdict"] in ("unknown", "never seen") else exits.OK
 
 
-@app.command(epilog="Example: casparian contract sales --to sales.schema.json")
+@app.command(
+    epilog="Examples: casparian contract sales --to sales.json; casparian contract sales --from"
+    " sales.json; casparian contract sales --policy freeze"
+)
 def contract(
     topic: str,
     version: Annotated[int | None, typer.Option(help="One version; the newest by default.")] = None,
     to: Annotated[Path | None, typer.Option(help="Write the Table Schema to this file.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="State the contract by a Table Schema.")
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="What becomes of other columns: ask (they may come, a person decides the rest),"
+            " evolve, freeze or discard."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the agreed columns of a topic, or write them as a Frictionless Table Schema."""
+    """Show or state the agreed columns of a topic, as a Frictionless Table Schema."""
+    if source is not None or policy is not None:
+        stated = None if source is None else _table_schema(source.expanduser())
+        params = {"topic": topic, "table_schema": stated, "policy": policy}
+        done(ask("set_contract", params), as_json=as_json)
+        return
     result = ask("get_contract", {"topic": topic, "version": version})
     schema = cast("dict[str, Any]", result["table_schema"])
     if to is not None:
@@ -120,13 +139,28 @@ def contract(
         showing.show_json(result)
         return
     showing.say(str(result["summary"]))
+    key = schema.get("primaryKey", [])
     rows: Rows = [
-        [one["name"], one["type"], one["arrowType"], one["constraints"]["required"]]
+        [one["name"], one["type"], one["arrowType"], _stated(one, in_key=one["name"] in key)]
         for one in schema["fields"]
     ]
-    showing.table(("column", "type", "stored as", "required"), rows)
+    showing.table(("column", "type", "stored as", "stated"), rows)
     if to is not None:
         showing.say(f"Written: {to}")
+
+
+def _stated(field: dict[str, Any], *, in_key: bool) -> str:
+    rules = {"format": field.get("format"), **field["constraints"]}
+    words = ["key"] if in_key else []
+    words += ["required"] if rules.pop("required") else []
+    return ", ".join(words + [f"{rule} {value}" for rule, value in rules.items() if value])
+
+
+def _table_schema(path: Path) -> object:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} holds no Table Schema: {error}") from error
 
 
 @app.command(epilog='Example: casparian quarantine sales --dismiss "test entries of the vendor"')

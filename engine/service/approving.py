@@ -260,6 +260,7 @@ def review_of(detail: ApprovalDetail) -> str:
             f" (reprocess: {detail.reprocess})."
         ),
         *([detail.instead] if detail.instead else []),
+        *(detail.validation.agreement if detail.validation is not None else []),
         f"Delivered to the lake{''.join(f' and {uri}' for uri in effects.sinks)}.",
         f"Dependencies: {', '.join(detail.dependencies) or 'none'}.",
         f"Gatekeeper findings: {len(detail.findings)}.",

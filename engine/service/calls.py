@@ -79,6 +79,7 @@ CALLS: Mapping[str, _Call] = {
     "retry_job": _Call(jobs.retry_job, writes=True),
     "get_datasets": _Call(details.get_datasets),
     "get_contract": _Call(terms.get_contract),
+    "set_contract": _Call(terms.set_contract, writes=True),
     "quarantine": _Call(dismissing.quarantine),
     "dismiss": _Call(dismissing.dismiss, writes=True),
     "query": _Call(questions.query),

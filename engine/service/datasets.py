@@ -47,18 +47,18 @@ def describe(session: Session, topic: str) -> Dataset:
     history = session.scalar(
         select(func.coalesce(func.sum(JobOutput.rows), 0)).where(JobOutput.topic == topic)
     )
-    fed_by = feeding(session, topic)
+    fed_by = _in_force(feeding(session, topic))
     seen, states = _completeness(session, fed_by)
     pending = states.get(JobStatus.WAITING, 0) + states.get(JobStatus.RUNNING, 0)
     failed = states.get(JobStatus.FAILED, 0)
     aside = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
     quarantined = sum(row.rows for row in aside)
     config = session.get(TopicConfig, topic)
-    schema = topic_schema(session, topic)
+    schema = topic_schema(session, topic, current=True)
     return Dataset(
         topic=topic,
         table=quoted(topic),
-        plugin=", ".join(f"{one.name}@{one.version}" for one in fed_by[:1]) or "none",
+        plugin=", ".join(f"{one.name}@{one.version}" for one in fed_by) or "none",
         columns=[DatasetColumn(name=quoted(f.name), type=str(f.type)) for f in schema],
         rows=sum(row.rows for row in current),
         history_rows=history or 0,
@@ -141,38 +141,42 @@ def feeding(session: Session, topic: str) -> list[PluginManifest]:
 def _completeness(
     session: Session, fed_by: Sequence[PluginManifest]
 ) -> tuple[int, dict[JobStatus, int]]:
-    """Files the plugin's pattern matches, and its newest version's jobs by state."""
-    if not fed_by:
-        return 0, {}
-    first = fed_by[0]
-    roots = list(
-        session.scalars(
-            select(RoutingRule.root_id)
-            .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
-            .where(RoutingRule.plugin == first.name, SourceRoot.removed.is_(None))
-            .distinct()
+    """Files that the plugins' patterns match, and their jobs by state."""
+    seen: set[int] = set()
+    for plugin in fed_by:
+        roots = list(
+            session.scalars(
+                select(RoutingRule.root_id)
+                .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
+                .where(RoutingRule.plugin == plugin.name, SourceRoot.removed.is_(None))
+                .distinct()
+            )
         )
-    )
-    seen = len(reprocess.matching_files(session, str(first.manifest["pattern"]), roots))
-    return seen, _job_states(session, first)
+        matching = reprocess.matching_files(session, str(plugin.manifest["pattern"]), roots)
+        seen.update(one.location_id for one in matching)
+    return len(seen), _job_states(session, fed_by)
 
 
 def unfinished(session: Session, topic: str) -> tuple[int, int]:
     """Jobs of a topic that are pending and that failed; one count, whatever its size."""
-    states = {}
-    for first in feeding(session, topic)[:1]:
-        states = _job_states(session, first)
+    states = _job_states(session, _in_force(feeding(session, topic)))
     pending = states.get(JobStatus.WAITING, 0) + states.get(JobStatus.RUNNING, 0)
     return pending, states.get(JobStatus.FAILED, 0)
 
 
-def _job_states(session: Session, plugin: PluginManifest) -> dict[JobStatus, int]:
-    """Jobs of one plugin version over what its files hold now, by state."""
+def _in_force(fed_by: Sequence[PluginManifest]) -> list[PluginManifest]:
+    """The plugin versions in force; with none, the newest of those that were."""
+    active = [one for one in fed_by if one.status is PluginStatus.ACTIVE]
+    return active or list(fed_by[:1])
+
+
+def _job_states(session: Session, plugins: Sequence[PluginManifest]) -> dict[JobStatus, int]:
+    """Jobs of plugin versions over what their files hold now, by state."""
     jobs = session.execute(
         select(ProcessingJob.status, func.count())
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
         .where(
-            ProcessingJob.manifest_id == plugin.id,
+            ProcessingJob.manifest_id.in_([one.id for one in plugins]),
             ProcessingJob.file_version_id == FileLocation.version_id,
             FileLocation.state != LocationState.DELETED,
         )
@@ -205,11 +209,21 @@ def _as_text_where_they_differ(schemas: Sequence[pa.Schema]) -> pa.Schema:
     return pa.schema(list(fields.values()))
 
 
-def topic_schema(session: Session, topic: str) -> pa.Schema:
-    """The columns of a topic over all versions of the plugins that fed it, lineage last."""
+def topic_schema(session: Session, topic: str, *, current: bool = False) -> pa.Schema:
+    """The columns of a topic over all versions of the plugins that fed it, lineage last.
+
+    `current`: over those alone that are in force or whose rows are in the current view, so that
+    what an older version called otherwise is out of the way once its rows are replaced.
+    """
+    fed_by = feeding(session, topic)
+    if current:
+        shown = set(session.scalars(views.current_manifests(topic)))
+        fed_by = [
+            row for row in fed_by if row.id in shown or row.status is PluginStatus.ACTIVE
+        ] or fed_by
     schemas = [
         schema
-        for row in reversed(feeding(session, topic))
+        for row in reversed(fed_by)
         if (schema := schema_for(row.contract, topic)) is not None
     ]
     if not schemas:

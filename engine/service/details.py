@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ConfigError, NotFound, QueryError
-from engine import answers
+from engine import answers, constraints
+from engine.contracts import key_in, rules_in
 from engine.control import Caller
 from engine.house import House
 from engine.models import FileLocation, JobOutput, PluginManifest, ProcessingJob, SourceRoot
@@ -26,6 +27,7 @@ from engine.service.results import (
 )
 from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.stamping import LINEAGE_FIELDS
+from engine.topics import newest_contract
 
 _ALWAYS = ("schema", "completeness")
 """Part of every result; accepted, so that asking for them is no error."""
@@ -107,11 +109,27 @@ def _chosen(session: Session, names: list[str] | None, search: str | None) -> li
 
 
 def _contract(session: Session, topic: str) -> list[ContractColumn]:
-    """The columns agreed on for the version in force."""
-    for row in feeding(session, topic)[:1]:
-        entry = cast("dict[str, list[dict[str, object]]]", row.contract.get(topic) or {})
-        return [ContractColumn.model_validate(column) for column in entry.get("columns", [])]
-    return []
+    """The columns agreed on, with what else was stated about them."""
+    contract = newest_contract(session, topic)
+    if contract is None:
+        return []
+    key, rules = key_in(contract.terms), rules_in(contract.terms)
+    columns = cast("list[dict[str, object]]", contract.terms["columns"])
+    return [
+        ContractColumn(
+            name=str(column["name"]),
+            type=str(column["type"]),
+            nullable=bool(column["nullable"]),
+            stated=", ".join(
+                [
+                    *(["key"] if column["name"] in key else []),
+                    *([told] if (told := constraints.told(rules[str(column["name"])])) else []),
+                ]
+            )
+            or None,
+        )
+        for column in columns
+    ]
 
 
 def _history(session: Session, topic: str) -> list[VersionRows]:

@@ -11,8 +11,10 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine import constraints
 from engine.models import Draft, PluginEnvironment, TopicConfig
 from engine.service.names import active_plugin
+from engine.topics import manifest_topics
 from gatekeeper.manifest import Manifest
 
 _MOST_FACTS = 100
@@ -44,7 +46,9 @@ def against_active(
     if active is None:
         return None
     environment = session.get_one(PluginEnvironment, active.env_hash)
-    topics = session.scalars(select(TopicConfig).where(TopicConfig.plugin == active.name))
+    topics = session.scalars(
+        select(TopicConfig).where(TopicConfig.topic.in_(manifest_topics(active)))
+    )
     before = Version(
         files={name: str(text) for name, text in active.files.items()},
         lockfile=environment.lockfile,
@@ -68,7 +72,7 @@ def difference(before: Version, after: Version) -> list[str]:
     """Lines that say what differs: routing, contract, sinks, packages, then the source."""
     facts = [
         *_changes("manifest", _flat(before.manifest), _flat(after.manifest)),
-        *_contract(before.contract, after.contract),
+        *changed_columns(before.contract, after.contract),
         *_changes("sinks of", _joined(before.sinks), _joined(after.sinks)),
         *_changes("package", _packages(before.lockfile), _packages(after.lockfile)),
     ]
@@ -105,7 +109,8 @@ def _joined(sinks: Mapping[str, list[str]]) -> dict[str, str]:
     return {topic: ", ".join(uris) for topic, uris in sinks.items() if uris}
 
 
-def _contract(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+def changed_columns(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    """One line per column of a contract that came, went or changed; in: topic → terms."""
     lines: list[str] = []
     for topic in sorted(before.keys() | after.keys()):
         lines += _changes(
@@ -120,9 +125,14 @@ def columns_of(entry: object) -> dict[str, str]:
         return {}
     columns = cast("Mapping[str, list[dict[str, object]]]", entry)["columns"]
     return {
-        str(one["name"]): f"{one['type']}{'' if one['nullable'] else ' not null'}"
+        str(one["name"]): f"{one['type']}{'' if one['nullable'] else ' not null'}{_rules(one)}"
         for one in columns
     }
+
+
+def _rules(column: Mapping[str, object]) -> str:
+    told = constraints.told({rule: column[rule] for rule in column if rule in constraints.RULES})
+    return f" ({told})" if told else ""
 
 
 def _packages(lockfile: bytes) -> dict[str, str]:

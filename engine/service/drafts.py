@@ -26,8 +26,8 @@ from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, Topic
 from engine.paths import absolute, display
 from engine.profiling import Group, profile_group
 from engine.routing import matching
-from engine.service.names import find_file, full_name, listed, live_roots, sentence
-from engine.service.replacing import taken
+from engine.service.names import active_plugin, find_file, full_name, listed, live_roots, sentence
+from engine.service.replacing import files_read, taken
 from engine.service.results import (
     DraftFiles,
     DraftResult,
@@ -86,8 +86,9 @@ def draft_plugin(
         {name: text.encode() for name, text in made.files.items()}, entry="plugin.py"
     )
     manifest, trouble = manifest_or_finding(made.files["plugin.py"])
-    name = _plugin_name(known_name, manifest, topic, path)
     with house.catalog.writing() as session:
+        base = (manifest.topics[0] if manifest else None) or topic or _topic_from(path)
+        name = known_name or _plugin_name(session, base, samples, path)
         row = _store(session, draft, name, samples, made, lockfile)
         row.sinks = sinks if sinks is not None else row.sinks or []
         identity, revision = row.id, row.revision
@@ -303,12 +304,18 @@ def manifest_or_finding(source: str) -> tuple[Manifest | None, list[FindingPart]
         return None, [part]
 
 
-def _plugin_name(
-    known: str | None, manifest: Manifest | None, topic: str | None, path: bytes
-) -> str:
-    if known is not None:
-        return known
-    return (manifest.topics[0] if manifest else None) or topic or _topic_from(path)
+def _plugin_name(session: Session, topic: str, samples: list[int], path: bytes) -> str:
+    """The plugin that a draft is of: the one that reads its samples into the topic, else a new one.
+
+    A topic that is fed from other files keeps its plugin: the new one stands beside it.
+    """
+    ending = re.sub(r"[^a-z0-9]+", "", display(path).lower().rpartition(".")[2])[:20] or "more"
+    names = [topic, f"{topic}_{ending}", *(f"{topic}_{ending}_{n}" for n in range(2, 1000))]
+    for name in names:
+        active = active_plugin(session, name)
+        if active is None or set(samples) & set(files_read(session, active)):
+            return name
+    raise ConfigError(f"there are {len(names)} plugins for topic {topic} already")
 
 
 def _store(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
-from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -27,6 +26,7 @@ from engine.models import (
 from engine.service.names import find_plugin, sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Done, Plugin, Plugins
+from engine.topics import feeders, manifest_topics
 
 _PAGE = 25
 
@@ -80,7 +80,7 @@ def _plugin(session: Session, row: PluginManifest, include: list[str]) -> Plugin
         plugin=f"{row.name}@{row.version}",
         status=row.status.value,
         pattern=str(row.manifest["pattern"]),
-        topics=[str(topic) for topic in cast("list[object]", row.manifest["topics"])],
+        topics=manifest_topics(row),
         jobs={status.value.lower(): count for status, count in jobs},
         created=row.created.isoformat(),
         source={n: str(t) for n, t in row.files.items()} if "source" in include else None,
@@ -137,8 +137,10 @@ def retire(house: House, caller: Caller, *, plugin: str) -> Done:
         stopped = queue.cancel_waiting_of(session, ids)
         for rule in session.scalars(select(RoutingRule).where(RoutingRule.plugin == row.name)):
             session.delete(rule)
-        for config in session.scalars(select(TopicConfig).where(TopicConfig.plugin == row.name)):
-            session.delete(config)
+        for topic in manifest_topics(row):
+            config = session.get(TopicConfig, topic)
+            if config is not None and not feeders(session, topic, but=row.name):
+                session.delete(config)
         name = f"{row.name}@{row.version}"
         audit.record(
             session,

@@ -23,7 +23,6 @@ from engine.models import (
     PluginStatus,
     Reprocess,
     SourceRoot,
-    TopicConfig,
 )
 from engine.paths import display
 from engine.routing import Rule
@@ -37,6 +36,7 @@ from engine.service.results import (
     Proposal,
     Publication,
 )
+from engine.topics import next_contracts, require_same_sinks, tags_of
 from gatekeeper.artifact import make_artifact
 from gatekeeper.manifest import Manifest, read_manifest
 
@@ -53,6 +53,8 @@ class _Proposal:
     contract: dict[str, object]
     sinks: dict[str, list[str]]
     roots: list[int]
+    decisions: list[str]
+    """What a topic's policy leaves to a person."""
     replaces: str | None
     """What this takes the place of, in words."""
 
@@ -81,7 +83,7 @@ def publish_plugin(
         effects = _effects(session, proposal, choice)
         approval = _approval(session, proposal, choice, effects, caller)
         number = approval.id
-        if approval.status is ApprovalStatus.WAITING and _host_decides(house, caller):
+        if approval.status is ApprovalStatus.WAITING and _host_decides(house, caller, proposal):
             decide(session, approval, caller, yes=True, how="host confirmation")
         status = approval.status
     if status is ApprovalStatus.APPROVED:
@@ -109,7 +111,7 @@ def propose_plugin(
         effects = _effects(session, proposal, choice)
         approval = _approval(session, proposal, choice, effects, caller)
         number, status = approval.id, approval.status
-    if status is ApprovalStatus.WAITING and _host_decides(house, caller):
+    if status is ApprovalStatus.WAITING and _host_decides(house, caller, proposal):
         status = ApprovalStatus.APPROVED
     undecided = _undecided(house, proposal, number, effects, status)
     return Proposal(**undecided.model_dump(), form=form)
@@ -194,9 +196,9 @@ def _undecided(
     )
 
 
-def _host_decides(house: House, caller: Caller) -> bool:
+def _host_decides(house: House, caller: Caller, proposal: _Proposal) -> bool:
     """Whether the operator lets the agent's host confirm in a person's place."""
-    return caller.door == "mcp" and house.settings.approval == "host"
+    return caller.door == "mcp" and house.settings.approval == "host" and not proposal.decisions
 
 
 def _choice(text: str) -> Reprocess:
@@ -231,6 +233,9 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
             hint=f"Versions only rise: leave the version out, or take {newest + 1}.",
         )
     roots, contract = _roots(session, row), cast("dict[str, object]", row.report["contract"])
+    sinks = sinks_of(session, row, manifest)
+    next_contracts(session, row.name, topics=manifest.topics, contract=contract)
+    require_same_sinks(session, row.name, topics=manifest.topics, sinks=sinks)
     return _Proposal(
         draft=draft,
         name=row.name,
@@ -238,7 +243,8 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
         digest=digest,
         manifest=manifest,
         contract=contract,
-        sinks=sinks_of(session, row, manifest),
+        sinks=sinks,
+        decisions=cast("list[str]", row.report.get("decisions") or []),
         roots=roots,
         replaces=replacement(
             session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
@@ -258,13 +264,6 @@ def _roots(session: Session, draft: Draft) -> list[int]:
 
 
 def _effects(session: Session, proposal: _Proposal, choice: Reprocess) -> Effects:
-    for topic in proposal.manifest.topics:
-        config = session.get(TopicConfig, topic)
-        if config is not None and config.plugin != proposal.name:
-            raise ConfigError(
-                f"topic {topic} is fed by plugin {config.plugin}",
-                hint="Choose another topic name, or retire that plugin first.",
-            )
     matches = reprocess.matching_files(session, proposal.manifest.pattern, proposal.roots)
     choices = {
         one.value: len(reprocess.chosen(session, matches, plugin=proposal.name, choice=one))
@@ -322,7 +321,7 @@ def _deploy(
     house: House, proposal: _Proposal, approval_id: int, effects: Effects, note: str | None
 ) -> Publication:
     """Hash what it will read, sign, and hand it to the Sentinel."""
-    tag = (proposal.manifest.subscriptions or proposal.manifest.topics)[0]
+    tag = tags_of(proposal.name, proposal.manifest.subscriptions)[0]
     rules = [Rule(proposal.manifest.pattern, tag)]
     for root_id in proposal.roots:
         house.scanner.tag(root_id, rules, plugin=proposal.name)

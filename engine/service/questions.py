@@ -128,10 +128,13 @@ def _tables(house: House, session: Session, sql: str) -> dict[str, answers.Table
     lowered = sql.lower()
     tables: dict[str, answers.Table] = {}
     for topic in topics(session):
-        schema = topic_schema(session, topic)
+        whole = topic_schema(session, topic)
+        current = topic_schema(session, topic, current=True) if topic in lowered else whole
         for suffix, is_history in (("", False), (HISTORY_SUFFIX, True), (QUARANTINE_SUFFIX, False)):
             stored = topic + (suffix if suffix == QUARANTINE_SUFFIX else "")
-            shape = stamped_schema(QUARANTINE_SCHEMA) if suffix == QUARANTINE_SUFFIX else schema
+            shape = whole if is_history else current
+            if suffix == QUARANTINE_SUFFIX:
+                shape = stamped_schema(QUARANTINE_SCHEMA)
             files: tuple[str, ...] = ()
             if topic in lowered:
                 files = _files(house, session, stored, is_history=is_history)

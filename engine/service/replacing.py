@@ -13,11 +13,11 @@ from engine.models import (
     PluginManifest,
     RoutingRule,
     SourceRoot,
-    TopicConfig,
 )
 from engine.paths import display
 from engine.service.differences import columns_of
 from engine.service.names import active_plugin, listed, sentence
+from engine.topics import feeders
 
 _MOST_NAMES = 3
 
@@ -51,20 +51,17 @@ def taken(session: Session, name: str, topics: Sequence[str]) -> str:
     """A sentence about topics that exist already; empty if all are new."""
     told: list[str] = []
     for topic in topics:
-        config = session.get(TopicConfig, topic)
-        active = active_plugin(session, config.plugin) if config is not None else None
-        if config is None or active is None:
-            continue
-        if config.plugin == name:
-            told.append(
-                f" Topic {topic} exists: publishing this would replace its plugin"
-                f" {active.name}@{active.version}."
-            )
-        else:
-            told.append(
-                f" Topic {topic} is fed by plugin {active.name}@{active.version}: publishing this"
-                " is refused under that name."
-            )
+        for active in feeders(session, topic):
+            known = f"{active.name}@{active.version}"
+            if active.name == name:
+                told.append(
+                    f" Topic {topic} exists: publishing this would replace its plugin {known}."
+                )
+            else:
+                told.append(
+                    f" Topic {topic} is fed by plugin {known}: published, this feeds it too, under"
+                    " the same contract."
+                )
     return "".join(told)
 
 
@@ -72,15 +69,20 @@ def _lost(
     session: Session, active: PluginManifest, pattern: str, roots: Sequence[int]
 ) -> list[int]:
     """Locations that the version in force reads and the next one would not."""
+    kept = {one.location_id for one in reprocess.matching_files(session, pattern, roots)}
+    return [one for one in files_read(session, active) if one not in kept]
+
+
+def files_read(session: Session, active: PluginManifest) -> list[int]:
+    """Locations that a plugin version in force reads."""
     now = session.scalars(
         select(RoutingRule.root_id)
         .join(SourceRoot, SourceRoot.id == RoutingRule.root_id)
         .where(RoutingRule.plugin == active.name, SourceRoot.removed.is_(None))
         .distinct()
     ).all()
-    kept = {one.location_id for one in reprocess.matching_files(session, pattern, roots)}
     read = reprocess.matching_files(session, str(active.manifest["pattern"]), now)
-    return [one.location_id for one in read if one.location_id not in kept]
+    return [one.location_id for one in read]
 
 
 def _columns(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

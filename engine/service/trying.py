@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from casparian_flow.errors import CasparianError, error_from_code
+from engine.agreements import Standing
 from engine.house import House
 from gatekeeper.artifact import Artifact
 
@@ -23,11 +25,20 @@ def run_trial(
     inputs: Sequence[Any],
     journal: Path,
     may_stop: bool,
+    standings: Mapping[str, Standing] | None = None,
     keep_rows: bool = False,
 ) -> None:
     """Try every input that the journal does not know; outcomes are in it afterwards.
 
-    `keep_rows`: all rows of each file are kept in its outcome, not only the first.
+    Args:
+        house: Whose environments and lake.
+        artifact: The plugin.
+        topics: What it publishes to.
+        inputs: The files, as `choosing.as_inputs` gives them.
+        journal: Where the outcomes go.
+        may_stop: Whether a plugin that is plainly wrong need not be tried to the end.
+        standings: Topic → what was agreed on before, which its rows are held to.
+        keep_rows: All rows of each file are kept in its outcome, not only the first.
 
     Raises:
         CasparianError: the trial itself failed, as where its environment cannot be built.
@@ -42,6 +53,7 @@ def run_trial(
         "journal": str(journal),
         "may_stop": may_stop,
         "keep_rows": keep_rows,
+        "standings": {topic: asdict(one) for topic, one in (standings or {}).items()},
     }
     environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root)}
     done = subprocess.run(

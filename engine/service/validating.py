@@ -9,11 +9,13 @@ from typing import Any, cast
 from engine import publisher
 from engine.architect import digest_in_force
 from engine.comparing import Difference
+from engine.contracts import Terms, schema_in
 from engine.control import Caller, Progress
 from engine.folding import Report, fold
 from engine.house import House
 from engine.journal import Journal
 from engine.models import Draft
+from engine.service.agreeing import Agreement, agreement, standings
 from engine.service.choosing import as_inputs, chosen_files, count_matching
 from engine.service.differences import against_active
 from engine.service.drafts import (
@@ -135,13 +137,14 @@ def _try(
         revision, lockfile = row.revision, row.lockfile
     lockfile = lockfile or publisher.lock(dependencies)
     artifact = make_artifact({n: str(t).encode() for n, t in sources.items()}, lockfile)
-    report, log = _run_trial(house, artifact, manifest, asked, journal)
-    contract = report.contract
+    report, log = _run_trial(house, draft, artifact, manifest, asked, journal)
     with house.catalog.writing() as session:
         row = session.get_one(Draft, draft)
+        agreed = agreement(session, row.name, report.schemas)
+        contract = agreed.contract
         sinks = sinks_of(session, row, manifest)
         digest = digest_in_force(artifact, contract=contract, sinks=sinks)
-        result = _validation(draft, report, manifest, digest, asked)
+        result = _validation(draft, report, manifest, digest, agreed, asked)
         result.log = log or None
         result.diff = against_active(
             session, row, lockfile=lockfile, manifest=manifest, contract=contract, sinks=sinks
@@ -149,7 +152,11 @@ def _try(
         if row.revision == revision:
             row.lockfile = lockfile
             row.digest = digest if result.ok else None
-            row.report = {"contract": contract, "validation": result.model_dump()}
+            row.report = {
+                "contract": contract,
+                "decisions": agreed.decisions,
+                "validation": result.model_dump(),
+            }
         roots = sorted({location_of(session, one)[1].id for one in row.samples})
         replaced = replacement(
             session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
@@ -168,10 +175,20 @@ def _progress(journal: Journal, asked: _Asked) -> tuple[int, int]:
 
 
 def _run_trial(
-    house: House, artifact: Artifact, manifest: Manifest, asked: _Asked, journal: Journal
+    house: House,
+    draft: str,
+    artifact: Artifact,
+    manifest: Manifest,
+    asked: _Asked,
+    journal: Journal,
 ) -> tuple[Report, str]:
     """Try the files that the journal does not know yet; all outcomes together, and the log."""
-    journal = Journal(journal.path.with_suffix(f".{artifact_hash(artifact)[:16]}.jsonl"))
+    with house.catalog.reading() as session:
+        name = session.get_one(Draft, draft).name
+        before = standings(session, name, manifest.topics)
+    held_to = "".join(sorted(f"{topic} {one}" for topic, one in before.items()))
+    run = hashlib.sha256(f"{artifact_hash(artifact)} {held_to}".encode()).hexdigest()[:16]
+    journal = Journal(journal.path.with_suffix(f".{run}.jsonl"))
     if not asked.all_files:
         journal.path.unlink(missing_ok=True)  # a few files are tried anew each time
     lake = house.home.lake
@@ -181,41 +198,53 @@ def _run_trial(
     ]
     run_trial(
         house, artifact, topics=manifest.topics, inputs=inputs, journal=journal.path,
-        may_stop=asked.all_files,
+        may_stop=asked.all_files, standings=before,
     )  # fmt: skip
     wanted = {one["key"] for one in asked.inputs}
     return fold(one for one in journal.outcomes() if one["key"] in wanted), journal.log()
 
 
 def _validation(
-    draft: str, report: Report, manifest: Manifest, digest: str, asked: _Asked
+    draft: str, report: Report, manifest: Manifest, digest: str, agreed: Agreement, asked: _Asked
 ) -> Validation:
     topics = [
         TopicRows(
             topic=topic,
             columns=schema.names,
             types=[str(kind) for kind in schema.types],
-            rows=report.sample.get(topic, []),
+            rows=[[row.get(name) for name in schema.names] for row in report.sample.get(topic, [])],
             row_count=report.rows.get(topic, 0),
         )
-        for topic, schema in report.schemas.items()
+        for topic, terms in agreed.contract.items()
+        for schema in (schema_in(cast("Terms", terms)),)
     ]
     tried = report.passed + len(report.failed)
     rows = sum(report.rows.values())
     stopped = asked.all_files and tried < len(asked.inputs)
     # In a backtest some files may fail: a person sees which, and they would fail in production.
     may_fail = asked.all_files and not stopped and len(report.failed) < report.passed
-    ok = report.passed > 0 and rows > 0 and (not report.failed or may_fail)
+    is_good = report.passed > 0 and rows > 0 and (not report.failed or may_fail)
+    ok = is_good and not agreed.refusals
     steps = [f'publish_plugin(draft="{draft}", digest="{digest}")'] if ok else []
-    if not ok:
+    if is_good and not ok:
+        steps = [
+            f"a person decides it: `casparian contract {one} --policy ...`, or give other columns"
+            for one in list(agreed.contract)[:1]
+        ]
+    elif not ok:
         steps = [f'draft_plugin(draft="{draft}", source=...) with the failures mended']
     return Validation(
-        summary=_summary(report, asked, stopped=stopped),
+        summary=_summary(report, asked, agreed, stopped=stopped),
         draft=draft,
         ok=ok,
         state="stopped" if stopped else "done",
         manifest=manifest.to_json(),
-        contract={topic: _columns(entry) for topic, entry in report.contract.items()},
+        contract={topic: _columns(entry) for topic, entry in agreed.contract.items()},
+        agreement=[
+            *(f"REFUSED: {one}" for one in agreed.refusals),
+            *(f"TO DECIDE: {one}" for one in agreed.decisions),
+            *agreed.changes,
+        ],
         rows=topics,
         quarantined=[Quarantined(**one) for one in report.aside],
         quarantined_count=sum(report.codes.values()),
@@ -243,7 +272,7 @@ def _limited(change: Difference) -> dict[str, Any]:
     return {**asdict(change), "columns": dict(columns)}
 
 
-def _summary(report: Report, asked: _Asked, *, stopped: bool) -> str:
+def _summary(report: Report, asked: _Asked, agreed: Agreement, *, stopped: bool) -> str:
     tried = report.passed + len(report.failed)
     rows, aside = sum(report.rows.values()), sum(report.codes.values())
     text = f"{report.passed} of {sentence(tried, 'file')} passed: {sentence(rows, 'row')}"
@@ -254,6 +283,8 @@ def _summary(report: Report, asked: _Asked, *, stopped: bool) -> str:
         text += f" {asked.total - tried:,} more match and were not tried."
     if report.passed and not rows:
         text += " No row was published, so there is nothing to approve."
+    for one in agreed.refusals[:1]:
+        text += f" It cannot be published: {one}"
     for topic, change in report.changes.items():
         text += (
             f" Against the version in force {topic} has {change.added:,} rows added,"

@@ -37,6 +37,7 @@ class JobIdentity:
             str(self.file_version_id),
             self.sha256,
             self.artifact_hash,
+            f"{self.plugin}@{self.version}",
             str(self.generation),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casparian_flow.errors import AdmissionError
+from casparian_flow.errors import AdmissionError, ApprovalError
 from tests.conftest import House
 from tests.console.test_commands import casparian
 
@@ -72,16 +72,22 @@ def test_a_topic_of_a_retired_plugin_keeps_its_contract(published: House, data: 
     house, files = published, [str(data / "b.txt")]
     house.call("retire", plugin="things")
     other = source("*.txt").replace('topic="things"', 'topics=["others", "things"]')
-    wider = other.replace('row["id"]', 'row["id"], "more": 1')
-    made = house.call("draft_plugin", files=files, source=wider)
-    checked = house.call("validate_plugin", draft=made["draft"], wait_s=60)
-    order = {"draft": made["draft"], "digest": checked["digest"]}
-    asked = house.call("publish_plugin", **order)
-    house.call("approve", approval=asked["approval"]["id"])
+    numbers = other.replace('row["id"]', 'int(row["id"])')
+    draft = house.call("draft_plugin", files=files, source=numbers)["draft"]
+    checked = house.call("validate_plugin", draft=draft, wait_s=60)
 
-    with pytest.raises(AdmissionError, match="contract that things@1 brought"):
-        house.call("publish_plugin", **order)
+    assert checked["agreement"] == [
+        "TO DECIDE: things, contract 1: id: string becomes int64, which does not hold the same."
+    ]
+    (house.home.root / "config.toml").write_text('approval = "host"\n')
+    order = {"draft": draft, "digest": checked["digest"]}
+    assert house.agent.call("publish_plugin", order)["status"] == "approval_required"
+    casparian(house, "contract", "things", "--policy", "freeze")
+    checked = house.call("validate_plugin", draft=draft, wait_s=60)
+    assert (checked["ok"], checked["digest"]) == (False, None)
+    assert "the contract is frozen" in checked["summary"]
     assert house.publish(files, source=other)["plugin"] == "others"
+    assert contracts(house) == [("things", 1, ["id"])]
 
 
 @pytest.mark.usefixtures("arrow_environment")
@@ -92,12 +98,9 @@ def test_a_topic_without_samples_takes_over_no_contract(published: House, data: 
     silent = other.replace('self.publish("things"', 'self.publish("others"')
     made = house.call("draft_plugin", files=files, source=silent)
     checked = house.call("validate_plugin", draft=made["draft"], wait_s=60)
-    order = {"draft": made["draft"], "digest": checked["digest"]}
-    asked = house.call("publish_plugin", **order)
-    house.call("approve", approval=asked["approval"]["id"])
 
     with pytest.raises(AdmissionError, match="no sample of others published to it"):
-        house.call("publish_plugin", **order)
+        house.call("publish_plugin", draft=made["draft"], digest=checked["digest"])
 
 
 @pytest.mark.usefixtures("arrow_environment")
@@ -150,3 +153,138 @@ def test_a_contract_is_handed_out_as_a_table_schema(published: House, tmp_path: 
         }
     ]
     assert "no contract for topic" in casparian(published, "contract", "nothing", code=2)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_two_plugins_feed_one_topic_under_one_contract(published: House, data: Path) -> None:
+    house, files = published, [str(data / "b.txt")]
+    other = source("*.txt")
+    numbers = other.replace('row["id"]', 'int(row["id"])')
+
+    draft = house.call("draft_plugin", files=files, source=numbers)
+    refused = house.call("validate_plugin", draft=draft["draft"], wait_s=60)
+    house.publish(files, source=other, draft=draft["draft"])
+    house.settle()
+
+    assert "things@1 gives string" in refused["agreement"][0]
+    assert house.rows("SELECT id FROM things ORDER BY id") == [["1"], ["2"]]
+    dataset = house.call("get_datasets", names=["things"])["datasets"][0]
+    assert (dataset["files_seen"], dataset["files_read"]) == (2, 2)
+    assert dataset["plugin"] == "things@1, things_txt@1"
+    assert "feeds it too" in draft["summary"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_shared_topic_is_delivered_to_one_place(
+    published: House, data: Path, tmp_path: Path
+) -> None:
+    house, files = published, [str(data / "b.txt")]
+    sinks = [f"sqlite://{tmp_path}/else.db"]
+    draft = house.call("draft_plugin", files=files, source=source("*.txt"), sinks=sinks)["draft"]
+    checked = house.call("validate_plugin", draft=draft, wait_s=60)
+
+    with pytest.raises(AdmissionError, match="delivered to the lake alone, and things feeds it"):
+        house.call("publish_plugin", draft=draft, digest=checked["digest"])
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_policy_holds_what_comes_later(published: House, data: Path) -> None:
+    house, files = published, [str(data / "a.csv")]
+    said = casparian(house, "contract", "things", "--policy", "discard")
+    assert "other columns are dropped" in said
+    wider = source("*.csv", ', "more": row.get("more")')
+
+    house.publish(files, source=wider, draft="draft-things-1", reprocess="all")
+    job = house.settle(plugin="things@2")["jobs"][0]
+
+    assert contracts(house) == [("things", 1, ["id"])]
+    assert house.rows("SELECT * EXCLUDE (_job_id, _file_version_id, _row) FROM things") == [["1"]]
+    receipt = house.call("get_jobs", jobs=[job["job"]], include=["receipt"])["jobs"][0]["receipt"]
+    assert receipt["discarded_columns"] == ["more"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_contract_that_changed_after_validation_stops_the_publication(
+    published: House, data: Path
+) -> None:
+    house = published
+    wider = source("*.csv", ', "more": 1')
+    draft = house.call("draft_plugin", files=[str(data / "a.csv")], source=wider)["draft"]
+    order = {
+        "draft": draft,
+        "digest": house.call("validate_plugin", draft=draft, wait_s=60)["digest"],
+    }
+    asked = house.call("publish_plugin", **order)
+    house.call("approve", approval=asked["approval"]["id"])
+
+    casparian(house, "contract", "things", "--policy", "freeze")
+    with pytest.raises(AdmissionError, match="stays as it is, by its policy"):
+        house.call("publish_plugin", **order)
+    casparian(house, "contract", "things", "--policy", "ask")
+    fields = [{"name": "id", "constraints": {"maxLength": 3}}]
+    house.call("set_contract", topic="things", table_schema={"fields": fields})
+    with pytest.raises(AdmissionError, match="at 2 now"):
+        house.call("publish_plugin", **order)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_stated_contract_holds_the_next_version_and_its_rows(
+    published: House, data: Path, tmp_path: Path
+) -> None:
+    house = published
+    (data / "a.csv").write_text("id\n1\n2\n2\n12345\nx\n")
+    target = tmp_path / "things.json"
+    casparian(house, "contract", "things", "--to", str(target))
+    schema = json.loads(target.read_text())
+    schema["fields"][0] |= {"type": "integer", "arrowType": "int64"}
+    schema["fields"][0]["constraints"] |= {"maximum": 999}
+    schema["primaryKey"] = "id"
+    target.write_text(json.dumps(schema))
+
+    said = casparian(house, "contract", "things", "--from", str(target))
+    assert "Contract 2 of things is stated, against 1" in said
+    assert "stays under the contract it was published with" in said
+    shown = casparian(house, "contract", "things")
+    assert "key, required, maximum 999" in " ".join(shown.split())
+    house.call("scan", path=str(data))
+    house.settle()
+    draft = house.call(
+        "draft_plugin", files=[str(data / "a.csv")], source=source("*.csv"), draft="draft-things-1"
+    )["draft"]
+    checked = house.call("validate_plugin", draft=draft, wait_s=60)
+    assert checked["quarantined_by"] == {
+        "CONTRACT_KEY": 1,
+        "CONTRACT_TYPE": 1,
+        "CONTRACT_VALUE": 1,
+    }
+    assert checked["rows"][0]["types"] == ["int64"]
+    assert "things, contract 2: id is held to int64, not string." in checked["agreement"]
+
+    house.publish([str(data / "a.csv")], draft=draft, source=source("*.csv"), reprocess="all")
+    house.settle()
+
+    assert house.rows("SELECT id FROM things ORDER BY id") == [[1], [2]]
+    codes = house.rows("SELECT code FROM things_quarantine ORDER BY code")
+    assert [row[0] for row in codes] == [
+        "CONTRACT_KEY", "CONTRACT_TYPE", "CONTRACT_VALUE",
+    ]  # fmt: skip
+    details = house.call("get_datasets", names=["things"], include=["contract"])["datasets"][0]
+    assert details["contract"][0]["stated"] == "key, maximum 999"
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_contract_can_be_stated_before_anything_feeds_its_topic(house: House, data: Path) -> None:
+    (data / "a.csv").write_text("id\n1\n")
+    house.call("scan", path=str(data))
+    fields = [
+        {"name": "id", "type": "integer", "constraints": {"required": True}},
+        {"name": "note", "type": "string"},
+    ]
+    house.call("set_contract", topic="things", table_schema={"fields": fields})
+
+    house.publish([str(data / "a.csv")], source=source("*.csv"))
+    house.settle()
+
+    assert house.rows("SELECT id + 1, note FROM things") == [[2, None]]
+    with pytest.raises(ApprovalError, match="an agent sets no contract"):
+        house.agent.call("set_contract", {"topic": "things", "policy": "evolve"})

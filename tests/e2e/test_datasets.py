@@ -64,8 +64,8 @@ def test_every_word_of_include_brings_what_it_says(things: House, data: Path) ->
     assert (second["name"], second["nulls"], second["distinct"]) == ('"Order"', 1, 2)
     assert (second["min"], len(second["max"])) == ("a", 80)
     assert full["contract"] == [
-        {"name": "id", "type": "int64", "nullable": True},
-        {"name": "Order", "type": "string", "nullable": True},
+        {"name": "id", "type": "int64", "nullable": True, "stated": None},
+        {"name": "Order", "type": "string", "nullable": True, "stated": None},
     ]
     assert [(v["plugin"], v["status"], v["rows"], v["files"]) for v in full["history"]] == [
         ("things@2", "ACTIVE", 4, 2),

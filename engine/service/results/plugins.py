@@ -92,6 +92,8 @@ class Validation(Result):
     findings: list[FindingPart] = []
     manifest: dict[str, object] | None = None
     contract: dict[str, list[str]] = {}
+    agreement: list[str] = []
+    """How its contracts differ from those that hold: what is refused, to be decided, changed."""
     rows: list[TopicRows] = []
     quarantined: list[Quarantined] = []
     quarantined_count: int = 0

@@ -78,6 +78,8 @@ class ContractColumn(Part):
     name: str
     type: str
     nullable: bool
+    stated: str | None = None
+    """What else holds for its values, such as `key, minimum 0`."""
 
 
 class QuarantineCause(Part):
@@ -107,7 +109,11 @@ class ContractTerms(Result):
     version: int
     versions: list[int]
     agreed: str
-    plugin: str
+    brought_by: str
+    """The plugin version that a person approved, or "a person"."""
+    policy: str
+    """ask, evolve, freeze or discard: what becomes of other columns."""
+    fed_by: list[str]
     table_schema: dict[str, object]
 
 
