@@ -40,12 +40,7 @@ class LinkOutlet:
 
     def publish(self, topic: str, data: object) -> None:
         """Send rows; see `BasePlugin.publish` for what `data` may be."""
-        if topic not in self._topics:
-            declared = ", ".join(self._topics)
-            raise PluginError(
-                f"the plugin published topic {topic!r}, its MANIFEST declares {declared}",
-                hint="Declare every topic in MANIFEST, or publish to a declared one.",
-            )
+        self._number(topic)
         self.rows.setdefault(topic, 0)
         for batch in _batches(data, topic):
             self._send(topic, batch)
@@ -66,7 +61,8 @@ class LinkOutlet:
             "length": None if position.length is None else int(position.length),
             "member": None if position.member is None else str(position.member)[:1000],
         }
-        self._writer.add_json(Kind.QUARANTINE, fact)
+        number = 0 if position.topic is None else self._number(position.topic)
+        self._writer.add_json(Kind.QUARANTINE, fact, number)
         self.quarantined += 1
 
     def account(self, read: int, skipped: Mapping[str, int]) -> None:
@@ -76,8 +72,18 @@ class LinkOutlet:
             key = str(reason)[:200]
             self.skipped[key] = self.skipped.get(key, 0) + int(count)
 
+    def _number(self, topic: str) -> int:
+        """The topic's place in the manifest."""
+        if topic not in self._topics:
+            declared = ", ".join(self._topics)
+            raise PluginError(
+                f"the plugin published topic {topic!r}, its MANIFEST declares {declared}",
+                hint="Declare every topic in MANIFEST, or publish to a declared one.",
+            )
+        return self._topics.index(topic)
+
     def _send(self, topic: str, batch: pa.RecordBatch) -> None:
-        index = self._topics.index(topic)
+        index = self._number(topic)
         known = self._schemas.get(topic)
         if known is None:
             known = self._schemas[topic] = batch.schema

@@ -60,6 +60,9 @@ class Position:
     member: str | None = None
     """The archive member it stands in."""
 
+    topic: str | None = None
+    """The topic whose row it would have been; with none, the first of the manifest."""
+
 
 NOWHERE = Position()
 """Nothing more is known."""
@@ -116,6 +119,7 @@ class BasePlugin:
         offset: int | None = None,
         length: int | None = None,
         member: str | None = None,
+        topic: str | None = None,
     ) -> None:
         """Set one record aside with the reason; it is kept, counted and never published.
 
@@ -128,8 +132,9 @@ class BasePlugin:
             offset: Its first byte in the source, counted from 0.
             length: Its length in bytes.
             member: The archive member it stands in.
+            topic: The topic whose row it would have been; with none, the first of the manifest.
         """
-        position = Position(code, column, offset, length, member)
+        position = Position(code, column, offset, length, member, topic)
         self._outlet.quarantine(record, reason, line, position)
 
     def account(self, *, read: int, skipped: Mapping[str, int] | None = None) -> None:

@@ -274,7 +274,7 @@ def _event(frame: Frame, order: BatchOrder, progress: _Progress) -> Event | None
         case Kind.QUARANTINE:
             progress.quarantined += 1
             _charge(progress, order, len(frame.body))
-            return events.set_aside(frame)
+            return events.set_aside(frame, order.topics)
         case Kind.CLOSED:
             return events.closed(frame, progress.rows, progress.quarantined)
         case Kind.RAISED:

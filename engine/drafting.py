@@ -353,6 +353,8 @@ def _typed(table: _Table) -> str:
         extra += ", member=source.member"
     elif table.parts:
         extra += ", member=part"
+    if table.prefix:
+        extra += f", topic={literal(table.topic)}"
     return f"typed(records, {table.prefix}COLUMNS, self{extra})"
 
 

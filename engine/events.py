@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -43,6 +43,8 @@ class SetAside:
     offset: int | None = None
     length: int | None = None
     member: str | None = None
+    topic: str | None = None
+    """The topic whose row it would have been; None for one that the host set aside itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ class Raised:
 Event = Opened | Rows | SetAside | Closed | Raised
 
 
-def set_aside(frame: Frame) -> SetAside:
-    """A QUARANTINE frame."""
+def set_aside(frame: Frame, topics: Sequence[str]) -> SetAside:
+    """A QUARANTINE frame; `topics` as the manifest declares them."""
+    if frame.topic >= len(topics):
+        raise GuestHostile(f"a quarantined record for topic number {frame.topic}")
     fact = frame.json()
     if not isinstance(fact.get("raw"), str) or not isinstance(fact.get("reason"), str):
         raise GuestHostile("a quarantined record without text or reason")
@@ -82,6 +86,7 @@ def set_aside(frame: Frame) -> SetAside:
         offset=_position(fact, "offset"),
         length=_position(fact, "length"),
         member=_label(fact, "member", 1000),
+        topic=topics[frame.topic],
     )
 
 

@@ -267,7 +267,7 @@ def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
     if attempt.error is not None or attempt.staging is None:
         return
     if isinstance(event, SetAside):
-        attempt.staging.set_aside(run.dispatch.topics[0], [event])
+        attempt.staging.set_aside(event.topic or run.dispatch.topics[0], [event])
         return
     try:
         if event.topic not in attempt.holders:

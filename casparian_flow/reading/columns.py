@@ -41,6 +41,7 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
     other: str | None = None,
     blank: bool = True,
     member: str | None = None,
+    topic: str | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of blocks in `columns` and their types, with `_line` last.
 
@@ -55,6 +56,7 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
             field is set aside.
         blank: Whether an empty text is a missing value too.
         member: The archive member that is read: adds a column `_member`.
+        topic: Whose quarantine takes them, where the plugin has several topics.
 
     Raises:
         PluginError: a source lacks a column that is not optional, or has one that is not named.
@@ -74,13 +76,15 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         elif other is not None:
             values[other] = _as_json(block, unknown)
         for fault in block.faults:
-            _set_aside(plugin, fault, member)
+            _set_aside(plugin, fault, member, topic)
         read = block.rows + len(block.faults) + sum(block.skipped.values())
         plugin.account(read=read, skipped=block.skipped)
         batch = _batch(block, values, member)
         bad = _any(wrong.values())
         if bad is not None:
-            _set_misfits_aside(plugin, block, _Misfits(texts, wrong, columns), bad, member)
+            misfits = _Misfits(texts, wrong, columns)
+            for fault in _faults(block, misfits, bad):
+                _set_aside(plugin, fault, member, topic)
             batch = batch.filter(pc.invert(bad))
         yield batch
 
@@ -176,12 +180,12 @@ def _any(masks: Iterable[pa.Array]) -> pa.Array | None:
     return whole
 
 
-def _set_aside(plugin: BasePlugin, fault: Fault, member: str | None) -> None:
+def _set_aside(plugin: BasePlugin, fault: Fault, member: str | None, topic: str | None) -> None:
     place = fault.place
     plugin.quarantine(
         place.raw, fault.reason, place.line,
         code=fault.code, column=fault.column, offset=place.offset, length=place.length,
-        member=member,
+        member=member, topic=topic,
     )  # fmt: skip
 
 
@@ -201,9 +205,7 @@ class _Misfits(NamedTuple):
         return f"{name}: {text!r} is not {described(self.columns[name])}"
 
 
-def _set_misfits_aside(
-    plugin: BasePlugin, block: Block, misfits: _Misfits, bad: pa.Array, member: str | None
-) -> None:
+def _faults(block: Block, misfits: _Misfits, bad: pa.Array) -> Iterator[Fault]:
     by_row: dict[int, list[str]] = {row: [] for row in pc.indices_nonzero(bad).to_pylist()}
     for name, mask in misfits.wrong.items():
         for row in pc.indices_nonzero(mask).to_pylist():
@@ -211,7 +213,7 @@ def _set_misfits_aside(
     for row, names in by_row.items():
         code = "TYPE_MISMATCH" if names[0] in misfits.columns else "UNKNOWN_FIELD"
         reason = "; ".join(misfits.told(name, row) for name in names)
-        _set_aside(plugin, Fault(block.place(row), code, reason, names[0]), member)
+        yield Fault(block.place(row), code, reason, names[0])
 
 
 def described(spec: Spec) -> str:

@@ -92,6 +92,24 @@ def test_rows_of_an_archive_name_their_member_and_their_line(house: House, data:
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_a_record_goes_to_the_quarantine_of_its_own_topic(house: House, data: Path) -> None:
+    first = {"stops.txt": b"id,name\n1,a\n2,b\n", "trips.txt": b"t,km\n7,1\n8,2\n"}
+    (data / "feed-1.zip").write_bytes(zipped(first))
+    house.call("scan", path=str(data))
+    house.publish([str(data / "feed-1.zip")], topic="feed")
+    second = {"stops.txt": b"id,name\n3,c\n", "trips.txt": b"t,km\n9,much\n10,4\n"}
+    (data / "feed-2.zip").write_bytes(zipped(second))
+    house.call("scan", path=str(data))
+    house.settle()
+
+    aside = house.rows("SELECT member, line, code FROM feed_trips_quarantine")
+    assert aside == [["trips.txt", 2, "TYPE_MISMATCH"]]
+    assert house.rows("SELECT count(*) FROM feed_stops_quarantine") == [[0]]
+    sets = house.call("get_datasets")["datasets"]
+    assert {one["topic"]: one["quarantined"] for one in sets} == {"feed_stops": 0, "feed_trips": 1}
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_every_record_is_accounted_for(house: House, data: Path) -> None:
     (data / "sales-1.csv").write_text("id,amt\n1,2\n2,3\n3,4\nTotal,9\n")
     house.call("scan", path=str(data))
