@@ -251,16 +251,25 @@ def _wire(
     for older in earlier:
         if older.status is PluginStatus.ACTIVE:
             older.status = PluginStatus.RETIRED
-    queue.cancel_waiting_of(session, [older.id for older in earlier])
+    queue.cancel_waiting_of(session, [older.id for older in earlier], now=now)
     versions = [(match.version_id, match.location_id) for match in matches if match.version_id]
     for start in range(0, len(versions), _IN_CHUNKS):
         ids = [version for version, _ in versions[start : start + _IN_CHUNKS]]
         reprocess.tag_versions(session, ids, tags)
+    rounds = reprocess.rounds_for(
+        session, manifest, [one.version_id for one in wanted if one.version_id], now=now
+    )
     jobs = [
-        queue.NewJob(match.version_id, match.location_id, manifest.id, 1, manifest_priority)
+        queue.NewJob(
+            match.version_id,
+            match.location_id,
+            manifest.id,
+            generation=1,
+            priority=admission.manifest.priority,
+            round_id=rounds.get(match.version_id),
+        )
         for match in wanted
         if match.version_id is not None
-        for manifest_priority in (admission.manifest.priority,)
     ]
     queued = sum(
         queue.enqueue(session, jobs[start : start + _IN_CHUNKS], now=now)

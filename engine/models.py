@@ -268,6 +268,19 @@ class PluginManifest(Base):
     __table_args__ = (UniqueConstraint("name", "version"),)
 
 
+class Round(Base):
+    """One deliberate reprocess: its jobs' rows come into view together, and can go again."""
+
+    __tablename__ = "round"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    manifest_id: Mapped[int] = mapped_column(ForeignKey("plugin_manifest.id"))
+    created: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    """When its last job ended: from then on its rows are shown, whatever is retried."""
+    undone: Mapped[datetime | None]
+    """Since when its rows are out of view again: a person took it back, or it was cut short."""
+
+
 class ProcessingJob(Base):
     """One version × one plugin artifact × one generation."""
 
@@ -294,10 +307,13 @@ class ProcessingJob(Base):
     quarantined: Mapped[int] = mapped_column(default=0)
     request: Mapped[str | None] = mapped_column(String(32))
     """The call that queued it, so that a call sent twice queues once; NULL for the scout's."""
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"))
+    """The reprocess it is of; NULL for the first run of a file version."""
     created: Mapped[datetime]
     ended: Mapped[datetime | None]
 
     __table_args__ = (
+        Index("ix_job_round", "round_id", sqlite_where=text("round_id IS NOT NULL")),
         Index("ix_job_request", "request", sqlite_where=text("request IS NOT NULL")),
         UniqueConstraint("file_version_id", "manifest_id", "generation"),
         Index("ix_job_status", "status", "manifest_id", "id"),

@@ -34,6 +34,7 @@ class NewJob:
     generation: int
     priority: int
     request: str | None = None
+    round_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

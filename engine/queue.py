@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
@@ -19,6 +19,7 @@ from engine.models import (
     PluginManifest,
     PluginStatus,
     ProcessingJob,
+    Round,
     SourceRoot,
 )
 from engine.orders import ClaimedJob, Conclusion, NewJob, Output
@@ -71,6 +72,7 @@ def enqueue(session: Session, jobs: Sequence[NewJob], *, now: datetime) -> int:
             "generation": job.generation,
             "priority": job.priority,
             "request": job.request,
+            "round_id": job.round_id,
             "status": JobStatus.WAITING,
             "created": now,
             "attempt": 0,
@@ -228,7 +230,14 @@ def conclude(session: Session, conclusions: Sequence[Conclusion], *, now: dateti
         session.execute(update(ProcessingJob), updates)
     if outputs:
         session.execute(insert(JobOutput), outputs)
+    end_rounds(session, now=now)
     return late
+
+
+def end_rounds(session: Session, *, now: datetime) -> None:
+    """Bring the rows of every reprocess into view whose last job has ended."""
+    open_job = exists().where(ProcessingJob.round_id == Round.id, ProcessingJob.status.in_(OPEN))
+    session.execute(update(Round).where(Round.ended.is_(None), ~open_job).values(ended=now))
 
 
 def _concluded(one: Conclusion, now: datetime) -> Json:
@@ -302,13 +311,24 @@ def revive(session: Session, version_ids: Sequence[int]) -> int:
     return len(jobs)
 
 
-def cancel(session: Session, job_ids: Sequence[int]) -> list[int]:
+def cancel(session: Session, job_ids: Sequence[int], *, now: datetime) -> list[int]:
     """Cancel waiting and running jobs; return those that were."""
-    return _bulk_move(session, job_ids, JobStatus.CANCELLED)
+    moved = _bulk_move(session, job_ids, JobStatus.CANCELLED)
+    session.flush()
+    end_rounds(session, now=now)
+    return moved
 
 
-def cancel_waiting_of(session: Session, manifest_ids: Sequence[int]) -> int:
-    """Supersede the waiting jobs of plugin versions that no longer run."""
+def cancel_waiting_of(session: Session, manifest_ids: Sequence[int], *, now: datetime) -> int:
+    """Supersede the waiting jobs of plugin versions that no longer run.
+
+    A reprocess that is cut short by it never comes into view: half of it would be a mixture.
+    """
+    session.execute(
+        update(Round)
+        .where(Round.manifest_id.in_(manifest_ids), Round.ended.is_(None))
+        .values(ended=now, undone=now)
+    )
     waiting = session.scalars(
         select(ProcessingJob).where(
             ProcessingJob.manifest_id.in_(manifest_ids), ProcessingJob.status == JobStatus.WAITING

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.database import among
 from engine.models import (
+    Dismissal,
     FileLocation,
     FileVersion,
     JobStatus,
@@ -17,6 +19,7 @@ from engine.models import (
     PluginManifest,
     ProcessingJob,
     Reprocess,
+    Round,
 )
 from engine.routing import Matcher, Rule
 
@@ -60,22 +63,59 @@ def chosen(
 
 
 def _history(session: Session, plugin: str) -> tuple[set[int], set[int]]:
-    """Versions some version of the plugin has taken on, and those where it failed or set aside."""
+    """Versions that the plugin has taken on, and those that its last run left in trouble.
+
+    In trouble: failed, cancelled, or with records set aside that nobody dismissed.
+    """
+    dismissed = set(session.scalars(select(Dismissal.job_id)))
     rows = session.execute(
-        select(ProcessingJob.file_version_id, ProcessingJob.status, ProcessingJob.quarantined)
+        select(
+            ProcessingJob.id,
+            ProcessingJob.file_version_id,
+            ProcessingJob.status,
+            ProcessingJob.quarantined,
+        )
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
         .where(PluginManifest.name == plugin)
+        .order_by(ProcessingJob.id)
     ).all()
     # What only waits or runs is not processed: an upgrade supersedes it and takes it on itself.
     taken = {
         row.file_version_id for row in rows if row.status in (JobStatus.DONE, JobStatus.FAILED)
     }
+    last = {row.file_version_id: row for row in rows if row.status in _ENDED}
     troubled = {
-        row.file_version_id
-        for row in rows
-        if row.status in (JobStatus.FAILED, JobStatus.CANCELLED) or row.quarantined
+        version
+        for version, row in last.items()
+        if row.status is not JobStatus.DONE or (row.quarantined and row.id not in dismissed)
     }
     return taken, troubled
+
+
+_ENDED = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+def rounds_for(
+    session: Session, manifest: PluginManifest, version_ids: Sequence[int], *, now: datetime
+) -> dict[int, int]:
+    """File version → the new round that its next job is of, for those that gave rows before.
+
+    Their rows change together, once the last of them is done; a first run is of no round.
+    """
+    shown = set(
+        session.scalars(
+            select(ProcessingJob.file_version_id)
+            .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+            .where(PluginManifest.name == manifest.name, ProcessingJob.status == JobStatus.DONE)
+        )
+    )
+    again = [version for version in version_ids if version in shown]
+    if not again:
+        return {}
+    one = Round(manifest_id=manifest.id, created=now)
+    session.add(one)
+    session.flush()
+    return dict.fromkeys(again, one.id)
 
 
 def next_generation(session: Session, manifest_id: int, version_ids: Sequence[int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Exists, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Exists, Select, and_, exists, func, or_, select
 
 from engine.models import (
     Dismissal,
@@ -12,6 +12,7 @@ from engine.models import (
     PluginManifest,
     PluginStatus,
     ProcessingJob,
+    Round,
     SourceRoot,
 )
 from engine.sinks.interface import QUARANTINE_SUFFIX
@@ -21,7 +22,8 @@ def current_outputs(topic: str) -> Select[int, str, int]:
     """Outputs (job, path, rows) in the current view of a topic.
 
     Per location the newest version with a finished job, and of that the newest plugin version and
-    generation; locations whose root drops deleted files are left out once they are gone, and so
+    generation, those of a reprocess only once all of it has ended and while nobody took it back;
+    locations whose root drops deleted files are left out once they are gone, and so
     are records of a quarantine that a person dismissed.
     """
     newest = (
@@ -44,6 +46,7 @@ def current_outputs(topic: str) -> Select[int, str, int]:
         .where(
             ProcessingJob.status == JobStatus.DONE,
             PluginManifest.status != PluginStatus.STAGING,
+            _is_in_view(),
             ~and_(FileLocation.state == "DELETED", SourceRoot.on_delete == "DROP"),
         )
         .subquery()
@@ -64,6 +67,11 @@ def current_manifests(topic: str) -> Select[int]:
         .where(ProcessingJob.id.in_(select(current.c.job_id)))
         .distinct()
     )
+
+
+def _is_in_view() -> ColumnElement[bool]:
+    shown = select(Round.id).where(Round.ended.is_not(None), Round.undone.is_(None))
+    return or_(ProcessingJob.round_id.is_(None), ProcessingJob.round_id.in_(shown))
 
 
 def _is_dismissed() -> Exists:

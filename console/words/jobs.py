@@ -32,6 +32,34 @@ def run(
     done(ask("run_job", params, what="running"), as_json=as_json)
 
 
+@app.command(epilog="Example: casparian rounds sales --undo")
+def rounds(
+    plugin: str,
+    undo: Annotated[bool, typer.Option(help="Bring the rows of before into view again.")] = False,
+    redo: Annotated[bool, typer.Option(help="Take that back.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--round", help="Which one; the newest by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what a plugin was run over again; take one such reprocess back, whole and at once."""
+    if undo or redo:
+        method = "undo_round" if undo else "redo_round"
+        done(ask(method, {"plugin": plugin, "round_name": name}), as_json=as_json)
+        return
+    result = ask("get_rounds", {"plugin": plugin})
+    if as_json:
+        showing.show_json(result)
+        return
+    rows: Rows = [
+        [one["round"], one["plugin"], one["state"], one["started"], one["files"], one["failed"]]
+        for one in parts(result, "rounds")
+    ]
+    showing.table(("round", "plugin", "state", "started", "files", "failed"), rows)
+    showing.say(str(result["summary"]))
+    showing.say_steps(result)
+
+
 @app.command(epilog="Example: casparian jobs --state failed")
 def jobs(
     job: Annotated[list[str] | None, typer.Argument()] = None,

@@ -18,9 +18,11 @@ from engine.models import (
     LocationState,
     PluginManifest,
     ProcessingJob,
+    Round,
     SourceRoot,
 )
 from engine.paths import display
+from engine.queue import OPEN
 from engine.service.datasets import describe, topics
 from engine.service.missing import explain_row
 from engine.service.names import (
@@ -96,6 +98,7 @@ def _job(session: Session, number: int) -> Explanation:
         evidence.append(f"Advice: {job.error_hint}")
     if job.log:
         evidence.append("Its log ends: " + display(job.log.strip()[-400:].encode()))
+    evidence += _out_of_view(session, job)
     steps = {
         JobStatus.FAILED: [f'retry_job(jobs=["{name}"])'],
         JobStatus.CANCELLED: [f'retry_job(jobs=["{name}"])'],
@@ -105,6 +108,25 @@ def _job(session: Session, number: int) -> Explanation:
         JobStatus.DONE: [f'query_lineage(target={{"job": "{name}"}})'],
     }[job.status]
     return _told(name, job.status.value.lower(), evidence, [step for step in steps if step])
+
+
+def _out_of_view(session: Session, job: ProcessingJob) -> list[str]:
+    """Why the rows of a job that is done are not in the current view, if a reprocess is why."""
+    row = session.get(Round, job.round_id) if job.round_id is not None else None
+    if row is None or job.status is not JobStatus.DONE:
+        return []
+    if row.ended is None:
+        waiting = session.scalar(
+            select(func.count()).where(
+                ProcessingJob.round_id == row.id, ProcessingJob.status.in_(OPEN)
+            )
+        )
+        return [
+            f"Its rows come into view with {sentence(waiting or 0, 'other job')} of round-{row.id}."
+        ]
+    if row.undone is not None:
+        return [f"round-{row.id} was taken back or cut short: its rows are in history alone."]
+    return []
 
 
 def _unknown(session: Session, subject: str, error: CasparianError) -> Explanation:
@@ -197,5 +219,5 @@ def _topic(session: Session, topic: str) -> Explanation:
         )
     ]
     is_whole = not dataset.files_failed and not dataset.files_pending
-    steps = [] if is_whole else [f'get_jobs(state="failed", plugin="{dataset.plugin}")']
+    steps = [] if is_whole else ['get_jobs(state="failed")']
     return _told(topic, "complete" if is_whole else "incomplete", evidence, steps)

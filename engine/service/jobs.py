@@ -299,8 +299,17 @@ def _enqueue(
     now = datetime.now(UTC)
     versions = [match.version_id for match in wanted if match.version_id is not None]
     generation = reprocess.next_generation(session, manifest.id, versions) if versions else 1
+    rounds = reprocess.rounds_for(session, manifest, versions, now=now)
     jobs = [
-        queue.NewJob(version, match.location_id, manifest.id, generation, 0, caller.request or None)
+        queue.NewJob(
+            version,
+            match.location_id,
+            manifest.id,
+            generation,
+            0,
+            caller.request or None,
+            rounds.get(version),
+        )
         for match, version in zip(wanted, versions, strict=True)
     ]
     queue.enqueue(session, jobs, now=now)
@@ -325,7 +334,7 @@ def cancel_job(house: House, caller: Caller, *, jobs: list[str]) -> States:
     numbers = [job_number(name) for name in jobs]
     with house.catalog.writing() as session:
         _require_known(session, numbers)
-        moved = queue.cancel(session, numbers)
+        moved = queue.cancel(session, numbers, now=datetime.now(UTC))
         _audit(session, caller, "cancel", moved)
     house.abort(moved)
     house.changes.announce()

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import cast
 
 import pyarrow as pa
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from casparian_flow.errors import QueryError
-from engine import answers
+from engine import answers, views
 from engine.house import House
+from engine.models import (
+    FileLocation,
+    LocationState,
+    OnDelete,
+    ProcessingJob,
+    Round,
+    SourceRoot,
+)
 from engine.service.datasets import describe, quoted, topic_schema
-from engine.service.names import sentence
+from engine.service.names import full_name, sentence
 from engine.service.questions import ask
 from engine.service.results import Explanation
 from engine.sinks.interface import QUARANTINE_SUFFIX
@@ -36,6 +48,7 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
     with house.catalog.reading() as session:
         schema = topic_schema(session, topic)
         dataset = describe(session, topic)
+        passed_over = _passed_over(session, topic)
     findings = _Findings()
     condition = _condition(schema, column if column in schema.names else "", value)
     _in_rows(house, topic, condition, findings)
@@ -44,12 +57,17 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
         findings.evidence.append(
             f"{sentence(dataset.files_failed, 'file')} failed and gave no row; it may stand there."
         )
-        findings.steps.append(f'get_jobs(state="failed", plugin="{dataset.plugin}")')
+        findings.steps.append('get_jobs(state="failed")')
     if dataset.files_pending:
         findings.evidence.append(
             f"{sentence(dataset.files_pending, 'file')} still wait; it may stand there."
         )
-        findings.steps.append(f'get_jobs(plugin="{dataset.plugin}", wait_s=20)')
+        findings.steps.append('get_jobs(state="waiting", wait_s=20)')
+    if passed_over and not findings.verdicts:
+        findings.evidence.append(
+            f"Records that are no data by rule were passed over and not kept ({passed_over}); it"
+            " may have stood in one of them."
+        )
     verdict = findings.verdicts[0] if findings.verdicts else _otherwise(findings)
     return Explanation(
         summary=f"{value!r} in {topic}: {verdict}.",
@@ -60,9 +78,23 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
     )
 
 
+def _passed_over(session: Session, topic: str) -> str:
+    """What the jobs in view passed over, by reason; empty if nothing."""
+    current = views.current_outputs(topic).subquery()
+    receipts = session.scalars(
+        select(ProcessingJob.receipt).where(ProcessingJob.id.in_(select(current.c.job_id)))
+    )
+    counts: Counter[str] = Counter()
+    for receipt in receipts:
+        counts.update(cast("dict[str, int]", (receipt or {}).get("skipped") or {}))
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common(5))
+
+
 def _otherwise(findings: _Findings) -> str:
-    if findings.evidence:
+    if findings.steps:
         return "not seen yet"
+    if findings.evidence:
+        return "not there, unless filtered"
     findings.evidence.append(
         "No file that was read holds it: not in rows, not among those set aside."
     )
@@ -80,22 +112,48 @@ def _in_rows(house: House, topic: str, condition: str, findings: _Findings) -> N
     current = _places(house, topic, condition)
     if current:
         findings.verdicts.append("it is there")
-        findings.evidence.append(f"Rows that hold it: {', '.join(current)}.")
+        findings.evidence.append(f"Rows that hold it: {_named(current)}.")
         return
     gone = _places(house, topic + _HISTORY_SUFFIX, condition)
     if gone:
-        findings.verdicts.append("superseded")
-        findings.evidence.append(
-            f"Only history holds it ({', '.join(gone)}): a newer version of the file or of the"
-            " plugin took its place, or the file was deleted."
-        )
+        newest = max(job for job, _ in gone)
+        with house.catalog.reading() as session:
+            verdict, why = _gone(session, newest)
+        findings.verdicts.append(verdict)
+        findings.evidence.append(f"Only history holds it ({_named(gone)}): {why}.")
         findings.steps.append(f'get_datasets(names=["{topic}"], include=["history"])')
 
 
-def _places(house: House, table: str, condition: str) -> list[str]:
+def _places(house: House, table: str, condition: str) -> list[tuple[int, int]]:
+    """Rows that hold the value: job and row number, the newest jobs first."""
     # Names are quoted, the value is a literal, and what comes of it is proven apart.
-    sql = f"SELECT _job_id, _row FROM {quoted(table)} WHERE {condition} LIMIT {_SHOWN}"  # noqa: S608
-    return [f"job-{job} row {row}" for job, row in _rows(house, sql)]
+    sql = (
+        f"SELECT _job_id, _row FROM {quoted(table)} WHERE {condition}"  # noqa: S608
+        f" ORDER BY _job_id DESC LIMIT {_SHOWN}"
+    )
+    return [(int(str(job)), int(str(row))) for job, row in _rows(house, sql)]
+
+
+def _named(places: list[tuple[int, int]]) -> str:
+    return ", ".join(f"job-{job} row {row}" for job, row in places)
+
+
+def _gone(session: Session, number: int) -> tuple[str, str]:
+    """Why rows that a job gave are in the current view no more: in a word, and in words."""
+    job = session.get_one(ProcessingJob, number)
+    location = session.get_one(FileLocation, job.location_id)
+    root = session.get_one(SourceRoot, location.root_id)
+    name = full_name(location, root)
+    if location.state is LocationState.DELETED and root.on_delete is OnDelete.DROP:
+        return "deleted", f"{name} is gone, and rows of deleted files of its folder are left out"
+    row = session.get(Round, job.round_id) if job.round_id is not None else None
+    if row is not None and row.undone is not None:
+        return "taken back", f"round-{row.id}, the reprocess that gave it, was taken back"
+    if row is not None and row.ended is None:
+        return "waiting", f"round-{row.id}, the reprocess that gave it, has not ended yet"
+    if job.file_version_id != location.version_id:
+        return "superseded", f"{name} has changed since, and does not hold it any more"
+    return "superseded", f"a later run over {name} gives it no more"
 
 
 def _in_quarantine(house: House, topic: str, value: str, findings: _Findings) -> None:

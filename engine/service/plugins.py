@@ -134,7 +134,7 @@ def retire(house: House, caller: Caller, *, plugin: str) -> Done:
         ids = list(
             session.scalars(select(PluginManifest.id).where(PluginManifest.name == row.name))
         )
-        stopped = queue.cancel_waiting_of(session, ids)
+        stopped = queue.cancel_waiting_of(session, ids, now=datetime.now(UTC))
         for rule in session.scalars(select(RoutingRule).where(RoutingRule.plugin == row.name)):
             session.delete(rule)
         for topic in manifest_topics(row):

@@ -176,7 +176,7 @@ def remove_source(house: House, caller: Caller, *, path: str) -> Done:
             .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
             .where(FileLocation.root_id == root.id, ProcessingJob.status.in_(queue.OPEN))
         ).all()
-        queue.cancel(session, waiting)
+        queue.cancel(session, waiting, now=datetime.now(UTC))
         audit.record(
             session,
             actor=caller.person,

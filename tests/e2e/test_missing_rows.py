@@ -53,6 +53,25 @@ def test_a_row_of_an_older_version_is_superseded(sales: House, data: Path) -> No
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_a_row_of_a_deleted_file_and_one_that_was_filtered_are_told_apart(
+    sales: House, data: Path
+) -> None:
+    (data / "sales-2.csv").write_text("order_id,Amt EUR\n5,1.0\norder_id,Amt EUR\n6,1.0\n")
+    sales.call("scan", path=str(data))
+    sales.settle()
+    told = sales.call("explain", subject="sales: 99")
+    assert told["verdict"] == "not there, unless filtered"
+    assert "header again 1" in told["evidence"][0]
+
+    sales.call("set_on_delete", path=str(data), on_delete="drop")
+    (data / "sales-1.csv").unlink()
+    sales.call("scan", path=str(data))
+    told = sales.call("explain", subject="sales: order_id=2")
+    assert told["verdict"] == "deleted"
+    assert "sales-1.csv is gone" in told["evidence"][0]
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_what_no_file_holds_is_said_and_failed_files_are_named(sales: House, data: Path) -> None:
     assert sales.call("explain", subject="sales: 99")["verdict"] == "never seen"
     (data / "sales-3.csv").write_text("refund\n99\n")

@@ -166,7 +166,7 @@ def test_what_is_done_does_not_run_again(catalog: Catalog) -> None:
 
     with catalog.writing() as session:
         assert queue.retry(session, [job.id]) == []
-        assert queue.cancel(session, [job.id]) == []
+        assert queue.cancel(session, [job.id], now=NOW) == []
 
 
 def test_a_move_the_table_does_not_list_is_refused(catalog: Catalog) -> None:
@@ -253,7 +253,7 @@ def test_more_jobs_than_sqlite_takes_parameters_are_moved_in_one_go(catalog: Cat
     far_more = range(1, 40_001)
 
     with catalog.writing() as session:
-        assert queue.cancel(session, far_more) == [1]
+        assert queue.cancel(session, far_more, now=NOW) == [1]
         assert queue.retry(session, far_more) == [1]
         new = [queue.NewJob(1, 1, 1, generation, 0) for generation in far_more]
         assert queue.enqueue(session, new, now=NOW) == 39_999

@@ -49,6 +49,8 @@ from engine.service.results.work import Node as Node
 from engine.service.results.work import QuarantineCause as QuarantineCause
 from engine.service.results.work import QuarantineCauses as QuarantineCauses
 from engine.service.results.work import QueryResult as QueryResult
+from engine.service.results.work import ReprocessRound as ReprocessRound
+from engine.service.results.work import Rounds as Rounds
 from engine.service.results.work import RunResult as RunResult
 from engine.service.results.work import States as States
 from engine.service.results.work import VersionRows as VersionRows

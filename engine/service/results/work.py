@@ -55,6 +55,25 @@ class States(Result):
     states: dict[str, str]
 
 
+class ReprocessRound(Part):
+    """One reprocess."""
+
+    round: str
+    plugin: str
+    state: str
+    """under way, in view, taken back or cut short."""
+    started: str
+    files: int
+    done: int
+    failed: int
+
+
+class Rounds(Result):
+    """What a plugin was run over again."""
+
+    rounds: list[ReprocessRound]
+
+
 class DatasetColumn(Part):
     """A column to copy into SQL."""
 

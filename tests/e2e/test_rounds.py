@@ -1,0 +1,69 @@
+"""An upgrade over all of history, taken back and brought again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from casparian_flow.errors import NotFound
+from tests.conftest import House
+from tests.console.test_commands import casparian
+
+SOURCE = """
+import csv
+
+from casparian_flow.sdk import BasePlugin, PluginMetadata
+
+MANIFEST = PluginMetadata(pattern="*.csv", topic="things")
+
+
+class Handler(BasePlugin):
+    def execute(self, path):
+        with open(path, newline="", encoding="utf-8") as file:
+            self.publish("things", [{"n": int(row["n"]) * 1} for row in csv.DictReader(file)])
+"""
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_reprocess_is_taken_back_and_brought_again(house: House, data: Path) -> None:
+    for number in range(3):
+        (data / f"{number}.csv").write_text(f"n\n{number + 1}\n")
+    files = [str(data / "0.csv")]
+    house.call("scan", path=str(data))
+    house.publish(files, source=SOURCE)
+    house.settle()
+    with pytest.raises(NotFound, match="no reprocess of things"):
+        house.call("undo_round", plugin="things")
+
+    changed = SOURCE.replace("* 1", "* 10")
+    house.publish(files, source=changed, draft="draft-things-1", reprocess="all")
+    house.settle()
+    assert house.rows("SELECT sum(n) FROM things") == [[60]]
+
+    said = casparian(house, "rounds", "things", "--undo")
+    assert "round-1 of things@2 is taken back: of 3 files the rows of before" in said
+    assert house.rows("SELECT sum(n) FROM things") == [[6]]
+    (job, *_) = house.call("get_jobs", plugin="things@2")["jobs"]
+    told = house.call("explain", subject=job["job"])
+    assert "round-1 was taken back" in " ".join(told["evidence"])
+    assert "taken back" in casparian(house, "rounds", "things")
+    assert house.call("explain", subject="things: n=10")["verdict"] == "taken back"
+
+    assert "in view again" in casparian(house, "rounds", "things", "--redo")
+    assert house.rows("SELECT sum(n) FROM things") == [[60]]
+    assert house.rows("SELECT sum(n) FROM things_history") == [[66]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_file_run_again_is_a_round_too(house: House, data: Path) -> None:
+    (data / "0.csv").write_text("n\n1\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "0.csv")], source=SOURCE)
+    house.settle()
+
+    house.call("run_job", plugin="things", files=[str(data / "0.csv")], wait_s=60)
+
+    found = house.call("get_rounds", plugin="things")["rounds"]
+    assert [(one["state"], one["files"], one["done"]) for one in found] == [("in view", 1, 1)]
+    assert house.rows("SELECT count(*) FROM things") == [[1]]
