@@ -16,20 +16,18 @@ from engine.database import Catalog
 from engine.messages import Deploy, Deployed
 from engine.models import (
     Approval,
-    ApprovalStatus,
     Contract,
     Json,
     PluginConfig,
     PluginEnvironment,
     PluginManifest,
-    PluginStatus,
     Publisher,
-    Reprocess,
     RoutingRule,
     SourceRoot,
     TopicConfig,
 )
 from engine.paths import display
+from engine.states import ApprovalStatus, PluginStatus, Reprocess
 from engine.topics import (
     listed,
     manifest_topics,

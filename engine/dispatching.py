@@ -16,14 +16,13 @@ from engine.database import Catalog
 from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, PrepareEnv
 from engine.models import (
     FileLocation,
-    JobStatus,
     PluginEnvironment,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     TopicConfig,
 )
 from engine.paths import absolute
+from engine.states import JobStatus, PluginStatus
 from gatekeeper.admission import verify_for_dispatch
 
 

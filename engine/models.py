@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from sqlalchemy import (
     JSON,
@@ -22,6 +21,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from engine.states import (
+    ApprovalStatus,
+    JobStatus,
+    LocationState,
+    OnDelete,
+    PluginStatus,
+)
 
 Json = dict[str, object]
 
@@ -47,60 +54,6 @@ class Base(DeclarativeBase):
     """All tables."""
 
     type_annotation_map = {datetime: UtcDateTime, Json: JSON}  # noqa: RUF012 - SQLAlchemy's name
-
-
-class OnDelete(StrEnum):
-    """What happens to the rows of a file that is gone."""
-
-    KEEP = "KEEP"
-    DROP = "DROP"
-
-
-class LocationState(StrEnum):
-    """What the last inventory saw."""
-
-    PRESENT = "PRESENT"
-    DELETED = "DELETED"
-    UNREADABLE = "UNREADABLE"
-
-
-class JobStatus(StrEnum):
-    """Where a job stands; the allowed moves are one table in queue.py."""
-
-    WAITING = "WAITING"
-    RUNNING = "RUNNING"
-    DONE = "DONE"
-    FAILED = "FAILED"
-    SUPERSEDED = "SUPERSEDED"
-    CANCELLED = "CANCELLED"
-
-
-class PluginStatus(StrEnum):
-    """Where a deployed plugin version stands."""
-
-    PENDING = "PENDING"
-    STAGING = "STAGING"
-    ACTIVE = "ACTIVE"
-    REJECTED = "REJECTED"
-    RETIRED = "RETIRED"
-
-
-class Reprocess(StrEnum):
-    """Which known versions a newly published plugin runs over."""
-
-    NEW = "new"
-    ALL = "all"
-    FAILED = "failed"
-    NONE = "none"
-
-
-class ApprovalStatus(StrEnum):
-    """Where a person's yes stands."""
-
-    WAITING = "WAITING"
-    APPROVED = "APPROVED"
-    DECLINED = "DECLINED"
-    USED = "USED"
 
 
 class Installation(Base):

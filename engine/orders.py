@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.models import JobStatus, Json
+from engine.models import (
+    Json,
+)
+from engine.states import JobStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,14 @@ from engine.models import (
     FileLocation,
     FileVersion,
     JobOutput,
-    JobStatus,
     Json,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     Round,
     SourceRoot,
 )
 from engine.orders import ClaimedJob, Conclusion, NewJob, Output
+from engine.states import JobStatus, PluginStatus
 
 __all__ = ["ClaimedJob", "Conclusion", "NewJob", "Output"]
 

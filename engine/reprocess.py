@@ -14,14 +14,12 @@ from engine.models import (
     Dismissal,
     FileLocation,
     FileVersion,
-    JobStatus,
-    LocationState,
     PluginManifest,
     ProcessingJob,
-    Reprocess,
     Round,
 )
 from engine.routing import Matcher, Rule
+from engine.states import JobStatus, LocationState, Reprocess
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,11 @@ from sqlalchemy.orm import Session
 from casparian_flow.errors import SourceError
 from engine.database import Catalog
 from engine.listing import SCHEMA, Listing, list_files, records
-from engine.models import FileLocation, LocationState, SourceRoot
+from engine.models import (
+    FileLocation,
+    SourceRoot,
+)
+from engine.states import LocationState
 
 _MOST_LOST = 0.5
 _FEW_FILES = 20

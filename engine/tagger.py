@@ -17,15 +17,14 @@ from engine.database import Catalog, among
 from engine.models import (
     FileLocation,
     FileVersion,
-    LocationState,
     PluginConfig,
     PluginManifest,
-    PluginStatus,
     RoutingRule,
     SourceRoot,
 )
 from engine.paths import absolute
 from engine.routing import Matcher, Rule
+from engine.states import LocationState, PluginStatus
 
 logger = logging.getLogger(__name__)
 

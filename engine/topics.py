@@ -9,7 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import AdmissionError
-from engine.models import Contract, Json, PluginManifest, PluginStatus, TopicConfig, TopicPolicy
+from engine.models import (
+    Contract,
+    Json,
+    PluginManifest,
+    TopicConfig,
+    TopicPolicy,
+)
+from engine.states import PluginStatus
 
 
 def manifest_topics(manifest: PluginManifest) -> list[str]:

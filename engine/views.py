@@ -8,14 +8,13 @@ from engine.models import (
     Dismissal,
     FileLocation,
     JobOutput,
-    JobStatus,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     Round,
     SourceRoot,
 )
 from engine.sinks.interface import QUARANTINE_SUFFIX
+from engine.states import JobStatus, PluginStatus
 
 
 def current_outputs(topic: str) -> Select[int, str, int]:

@@ -15,9 +15,7 @@ from engine.control import Caller
 from engine.house import House
 from engine.models import (
     Approval,
-    ApprovalStatus,
     Draft,
-    Reprocess,
 )
 from engine.paths import harmless
 from engine.service.differences import against_active
@@ -32,6 +30,7 @@ from engine.service.results import (
     FindingPart,
     Validation,
 )
+from engine.states import ApprovalStatus, Reprocess
 from gatekeeper.manifest import read_manifest
 
 _YES_FROM = (ApprovalStatus.WAITING, ApprovalStatus.DECLINED)

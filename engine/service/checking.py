@@ -22,10 +22,8 @@ from engine.models import (
     FileLocation,
     FileVersion,
     JobOutput,
-    JobStatus,
     PluginEnvironment,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     SourceRoot,
 )
@@ -33,6 +31,7 @@ from engine.sandbox import strongest_wall
 from engine.service.names import sentence
 from engine.service.results import Check, Checks
 from engine.sinks.lake import ledger_entries
+from engine.states import JobStatus, PluginStatus
 from engine.tagger import subscribers
 from gatekeeper.admission import verify_for_dispatch
 from gatekeeper.identity import load_trusted

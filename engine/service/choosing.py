@@ -15,7 +15,6 @@ from engine.models import (
     Draft,
     FileLocation,
     JobOutput,
-    JobStatus,
     PluginManifest,
     ProcessingJob,
     SourceRoot,
@@ -24,6 +23,7 @@ from engine.paths import absolute, display
 from engine.service.drafts import location_of
 from engine.service.names import find_file
 from engine.sinks.interface import QUARANTINE_SUFFIX
+from engine.states import JobStatus
 from gatekeeper.manifest import read_manifest
 
 _EXTREMES = 5

@@ -11,11 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.listing import records
-from engine.models import LocationState, RoutingRule, SourceRoot
+from engine.models import (
+    RoutingRule,
+    SourceRoot,
+)
 from engine.paths import absolute, display
 from engine.routing import Matcher, Rule
 from engine.service.looking import look
 from engine.service.results import Group
+from engine.states import LocationState
 
 _MOST_GROUPS = 20
 _SHAPES = {

@@ -17,10 +17,7 @@ from engine.models import (
     FileLocation,
     FileVersion,
     JobOutput,
-    JobStatus,
-    LocationState,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     RoutingRule,
     SourceRoot,
@@ -30,6 +27,7 @@ from engine.service.names import sentence
 from engine.service.results import Dataset, DatasetColumn
 from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.stamping import stamped_schema
+from engine.states import JobStatus, LocationState, PluginStatus
 
 HISTORY_SUFFIX = "_history"
 

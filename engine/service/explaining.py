@@ -14,8 +14,6 @@ from engine.house import House
 from engine.models import (
     FileLocation,
     JobOutput,
-    JobStatus,
-    LocationState,
     PluginManifest,
     ProcessingJob,
     Round,
@@ -35,6 +33,7 @@ from engine.service.names import (
     sentence,
 )
 from engine.service.results import Explanation
+from engine.states import JobStatus, LocationState
 from engine.tagger import rules_of
 
 

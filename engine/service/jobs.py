@@ -15,11 +15,8 @@ from engine.house import House
 from engine.models import (
     FileLocation,
     JobOutput,
-    JobStatus,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
-    Reprocess,
     RoutingRule,
     SourceRoot,
 )
@@ -27,6 +24,7 @@ from engine.paths import absolute, display
 from engine.service.names import find_file, find_plugin, job_number, listed, sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Job, JobError, Jobs, RunResult, States
+from engine.states import JobStatus, PluginStatus, Reprocess
 
 _Row = tuple[ProcessingJob, PluginManifest, FileLocation, SourceRoot]
 

@@ -16,7 +16,6 @@ from engine.models import (
     FileLocation,
     FileVersion,
     JobOutput,
-    JobStatus,
     PluginManifest,
     ProcessingJob,
     SourceRoot,
@@ -27,6 +26,7 @@ from engine.service.names import find_file, find_plugin, full_name, job_number, 
 from engine.service.plugins import signature_of
 from engine.service.results import Edge, Lineage, Node
 from engine.sinks.interface import QUARANTINE_SUFFIX
+from engine.states import JobStatus
 
 _HAD = "had the content"
 

@@ -15,8 +15,6 @@ from engine import answers, views
 from engine.house import House
 from engine.models import (
     FileLocation,
-    LocationState,
-    OnDelete,
     ProcessingJob,
     Round,
     SourceRoot,
@@ -26,6 +24,7 @@ from engine.service.names import full_name, sentence
 from engine.service.questions import ask
 from engine.service.results import Explanation
 from engine.sinks.interface import QUARANTINE_SUFFIX
+from engine.states import LocationState, OnDelete
 
 _HISTORY_SUFFIX = "_history"
 _SHOWN = 3

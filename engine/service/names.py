@@ -11,8 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import NotFound, NotGranted
-from engine.models import FileLocation, PluginManifest, PluginStatus, SourceRoot
+from engine.models import (
+    FileLocation,
+    PluginManifest,
+    SourceRoot,
+)
 from engine.paths import absolute, display
+from engine.states import PluginStatus
 
 
 def job_number(name: str) -> int:

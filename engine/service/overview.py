@@ -13,13 +13,10 @@ from engine.control import Caller
 from engine.house import House
 from engine.models import (
     Approval,
-    ApprovalStatus,
     FileLocation,
     FileVersion,
     JobOutput,
-    LocationState,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     SourceRoot,
 )
@@ -31,6 +28,7 @@ from engine.service.names import live_roots, sentence, size_told
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import File, Files, Overview
 from engine.service.sources import describe_source
+from engine.states import ApprovalStatus, LocationState, PluginStatus
 
 
 def get_overview(house: House, _caller: Caller) -> Overview:

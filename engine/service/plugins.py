@@ -17,7 +17,6 @@ from engine.models import (
     Approval,
     AuditEntry,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     Publisher,
     RoutingRule,
@@ -26,6 +25,7 @@ from engine.models import (
 from engine.service.names import find_plugin, sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import Done, Plugin, Plugins
+from engine.states import PluginStatus
 from engine.topics import feeders, manifest_topics
 
 _PAGE = 25

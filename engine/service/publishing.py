@@ -16,12 +16,9 @@ from engine.house import House
 from engine.messages import Deploy
 from engine.models import (
     Approval,
-    ApprovalStatus,
     Draft,
     FileLocation,
     PluginManifest,
-    PluginStatus,
-    Reprocess,
     SourceRoot,
 )
 from engine.paths import display
@@ -36,6 +33,7 @@ from engine.service.results import (
     Proposal,
     Publication,
 )
+from engine.states import ApprovalStatus, PluginStatus, Reprocess
 from engine.topics import next_contracts, require_same_sinks, tags_of
 from gatekeeper.artifact import make_artifact
 from gatekeeper.manifest import Manifest, read_manifest

@@ -11,9 +11,15 @@ from casparian_flow.errors import ConfigError, NotFound
 from engine import audit, queue
 from engine.control import Caller
 from engine.house import House
-from engine.models import JobStatus, PluginManifest, ProcessingJob, Round, TopicConfig
+from engine.models import (
+    PluginManifest,
+    ProcessingJob,
+    Round,
+    TopicConfig,
+)
 from engine.service.names import find_plugin, sentence
 from engine.service.results import Done, ReprocessRound, Rounds
+from engine.states import JobStatus
 from engine.topics import manifest_topics
 
 

@@ -16,8 +16,6 @@ from engine.control import Caller, Progress
 from engine.house import House
 from engine.models import (
     FileLocation,
-    LocationState,
-    OnDelete,
     ProcessingJob,
     RoutingRule,
     SourceRoot,
@@ -27,6 +25,7 @@ from engine.scanning import Scanned
 from engine.service.darkness import survey
 from engine.service.names import containing_root, live_roots, resolve, sentence
 from engine.service.results import Done, ScanResult, Source, Sources
+from engine.states import LocationState, OnDelete
 from engine.waiting import result_within
 
 _NEVER = ("/", "/proc", "/sys", "/dev")

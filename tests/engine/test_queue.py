@@ -25,15 +25,13 @@ from engine.models import (
     FileLocation,
     FileVersion,
     JobOutput,
-    JobStatus,
-    LocationState,
     PluginEnvironment,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     Publisher,
     SourceRoot,
 )
+from engine.states import JobStatus, LocationState, PluginStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -12,12 +12,11 @@ from engine import queue, reprocess, views
 from engine.database import Catalog, open_catalog
 from engine.models import (
     FileVersion,
-    JobStatus,
     PluginManifest,
-    PluginStatus,
     ProcessingJob,
     Round,
 )
+from engine.states import JobStatus, PluginStatus, Reprocess
 from tests.engine.test_queue import NOW, claim, conclude, fill
 
 FILES = 3
@@ -142,7 +141,7 @@ def test_only_trouble_that_is_left_is_run_again(catalog: Catalog) -> None:
 
     def failed() -> list[int]:
         with catalog.reading() as session:
-            choice = reprocess.Reprocess.FAILED
+            choice = Reprocess.FAILED
             found = reprocess.chosen(session, matches, plugin="p", choice=choice)
         return [one.location_id for one in found]
 

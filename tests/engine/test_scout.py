@@ -16,10 +16,10 @@ from engine.database import Catalog, open_catalog
 from engine.models import (
     FileLocation,
     FileVersion,
-    LocationState,
     RoutingRule,
     SourceRoot,
 )
+from engine.states import LocationState
 
 
 @pytest.fixture
