@@ -251,8 +251,9 @@ def _rows(text: str, dialect: _Dialect) -> list[_Row]:
             for number, line in enumerate(text.split("\n")[:_SAMPLE_ROWS], 1)
             if line.strip() and not (dialect.comment and line.startswith(dialect.comment))
         ]
+    lines = _Lines(text, dialect.comment)
     reader = csv.reader(
-        io.StringIO(text, newline="\n"),
+        lines,
         delimiter=dialect.delimiter,
         quotechar=dialect.quote or None,
         quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
@@ -260,18 +261,39 @@ def _rows(text: str, dialect: _Dialect) -> list[_Row]:
         skipinitialspace=dialect.padded,
     )
     rows: list[_Row] = []
-    before = 0
     try:
-        for cells in reader:
-            start, before = before + 1, reader.line_num
-            is_comment = dialect.comment and cells and cells[0].startswith(dialect.comment)
-            if cells and not is_comment:
-                rows.append(_Row(start, before, cells))
-            if len(rows) >= _SAMPLE_ROWS:
+        while len(rows) < _SAMPLE_ROWS:
+            lines.start = 0
+            cells = next(reader, None)
+            if cells is None:
                 break
+            if cells:
+                rows.append(_Row(lines.start, lines.read, cells))
     except csv.Error:
         return []
     return rows
+
+
+class _Lines:
+    """Lines for `csv.reader`: a comment is one where a record could begin, and not within one."""
+
+    def __init__(self, text: str, comment: str) -> None:
+        self._lines = io.StringIO(text, newline="\n")
+        self._comment = comment
+        self.read = self.start = 0
+        """The last line that was read; the record's first, 0 before it is found."""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            self.read += 1
+            if not self.start and self._comment and line.startswith(self._comment):
+                continue
+            self.start = self.start or self.read
+            return line
+        raise StopIteration
 
 
 def _score(rows: Sequence[_Row], dialect: _Dialect) -> float:

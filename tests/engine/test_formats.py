@@ -368,3 +368,16 @@ def test_days_written_as_numbers_stay_numbers_and_are_said() -> None:
 
     assert (found.type, found.candidates) == ("int64", ["%Y%m%d"])
     assert "2024-01-01" in (found.ambiguity or "")
+
+
+def test_a_comment_is_one_where_a_record_begins_and_unquoted(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('# it\'s "odd\nid,note\n1,"two\n# lines"\n"#2",x\n3,y\n')
+
+    found = profile_file(bytes(path))
+
+    assert [list(row) for row in found.rows] == [
+        ["1", "two\n# lines"],
+        ["#2", "x"],
+        ["3", "y"],
+    ]
