@@ -59,18 +59,19 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         topic: Whose quarantine takes them, where the plugin has several topics.
 
     Raises:
-        PluginError: a source lacks a column that is not optional, or has one that is not named.
+        PluginError: a source lacks a column that is not optional, or has one that is not named; a
+            member of an archive is set aside whole instead.
     """
     words = pa.array(list(missing), pa.string())
-    for block in blocks:
-        texts, unknown = _named(block, columns, optional, renamed or {}, other)
-        values: dict[str, pa.Array] = {}
-        wrong: dict[str, pa.Array] = {}
-        for name, spec in columns.items():
-            text = _without_missing(texts[name], spec, words, blank=blank)
-            values[name] = value = convert(text, spec)
-            if value.null_count != text.null_count:
-                wrong[name] = pc.and_(pc.is_null(value), pc.is_valid(text))
+    for number, block in enumerate(blocks):
+        try:
+            texts, unknown = _named(block, columns, optional, renamed or {}, other)
+        except PluginError as error:
+            if member is None or number:
+                raise
+            _set_member_aside(plugin, member, error.message, topic)
+            return
+        values, wrong = _converted(texts, columns, words, blank=blank)
         if other is None and unknown:
             wrong |= {name: pc.is_valid(block.columns[name]) for name in unknown}
         elif other is not None:
@@ -109,6 +110,20 @@ def counted(
 
 def _repeated(text: str, count: int) -> pa.Array:
     return pa.repeat(pa.scalar(text, pa.string()), count)
+
+
+def _converted(
+    texts: Mapping[str, pa.Array], columns: Mapping[str, Spec], words: pa.Array, *, blank: bool
+) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
+    """The columns in their types; and for columns where a value is none, in which rows."""
+    values: dict[str, pa.Array] = {}
+    wrong: dict[str, pa.Array] = {}
+    for name, spec in columns.items():
+        text = _without_missing(texts[name], spec, words, blank=blank)
+        values[name] = value = convert(text, spec)
+        if value.null_count != text.null_count:
+            wrong[name] = pc.and_(pc.is_null(value), pc.is_valid(text))
+    return values, wrong
 
 
 def _without_missing(text: pa.Array, spec: Spec, words: pa.Array, *, blank: bool) -> pa.Array:
@@ -187,6 +202,12 @@ def _set_aside(plugin: BasePlugin, fault: Fault, member: str | None, topic: str 
         code=fault.code, column=fault.column, offset=place.offset, length=place.length,
         member=member, topic=topic,
     )  # fmt: skip
+
+
+def _set_member_aside(plugin: BasePlugin, member: str, why: str, topic: str | None) -> None:
+    """One member of many has another header: the others are read, and it is set aside whole."""
+    plugin.account(read=1)
+    plugin.quarantine(member, why, code="OTHER_HEADER", member=member, topic=topic)
 
 
 class _Misfits(NamedTuple):

@@ -44,6 +44,7 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     names: Sequence[str] = (),
     footer: str = "",
     newline: str = "\n",
+    least: int = 0,
 ) -> Iterator[Block]:
     """Yield blocks of records, with `names` or the names in the source's own header.
 
@@ -60,10 +61,12 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
         names: The columns' names where there is no header.
         footer: A pattern of lines at the end that are no records.
         newline: A carriage return alone, where that ends lines.
+        least: Records with fewer cells than columns, but as many as this, only lack the last ones;
+            0: they are set aside.
     """
     pattern = re.compile(footer) if footer else None
     dialect = Dialect(encoding, delimiter, quote, escape, comment, padded, pattern)
-    state = _State(_Bytes(source, encoding, newline), dialect)
+    state = _State(_Bytes(source, encoding, newline), dialect, least)
     first = state.head(skip, header)
     if header and not first:
         return
@@ -112,10 +115,11 @@ class _Bytes:
 class _State:
     """Where the reading of one source stands."""
 
-    def __init__(self, stream: _Bytes, dialect: Dialect) -> None:
+    def __init__(self, stream: _Bytes, dialect: Dialect, least: int) -> None:
         self._stream = stream
         has_offsets = stream.has_offsets
         self._dialect = replace(dialect, encoding=stream.encoding, has_offsets=has_offsets)
+        self._least = least
         self._kept = b""
         self._is_last = False
         self._want = BLOCK_BYTES
@@ -238,6 +242,8 @@ class _State:
                 self._want = BLOCK_BYTES if taken else 2 * len(self._kept)
                 break
             taken += size
+            if isinstance(one, Row) and 0 < self._least <= len(one.cells) < len(names):
+                one.cells.extend([""] * (len(names) - len(one.cells)))
             if isinstance(one, Fault):
                 faults.append(one)
             elif len(one.cells) != len(names):

@@ -135,9 +135,23 @@ def _number(text: pa.Array, form: str) -> pa.Array:
             return quick
     plain = _number_text(text, form or "point")
     if _holds(plain, _NOT_EXACT):
-        plain = pc.if_else(pc.match_substring_regex(plain, _NOT_EXACT), None, plain)
+        plain = _exact(plain)
     value = pc.replace_substring_regex(plain, "^[+]", "").cast(pa.float64())
     return pc.if_else(pc.is_finite(value), value, None)
+
+
+def _exact(text: pa.Array) -> pa.Array:
+    """Without codes, and without whole numbers that a double would change."""
+    doubtful = pc.indices_nonzero(pc.match_substring_regex(text, _NOT_EXACT)).to_pylist()
+    wrong = {row for row in doubtful if not _is_held(text[row].as_py())}
+    return pc.if_else(pa.array([row in wrong for row in range(len(text))]), None, text)
+
+
+def _is_held(text: str) -> bool:
+    """Whether a double keeps a whole number; a code that begins with 0 is none."""
+    whole = text.partition(".")[0].lstrip("+")
+    is_code = whole.lstrip("-").startswith("0")
+    return not is_code and int(float(whole)) == int(whole)
 
 
 def _number_text(text: pa.Array, form: str) -> pa.Array:

@@ -7,6 +7,7 @@ import fnmatch
 import gzip
 import io
 import lzma
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PACKERS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "zstd"}
+_RESIDUE = (".DS_Store", "Thumbs.db", "desktop.ini")
 _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 _PEEK = 512
 _BUFFER = 1 << 17
@@ -77,6 +79,12 @@ def unread(path: str, members: Sequence[str]) -> Iterator[str]:
             yield name
 
 
+def is_residue(name: str) -> bool:
+    """Whether a member is what a system left behind when it packed, and no file of anyone."""
+    folder, _, base = name.rpartition("/")
+    return base.startswith("._") or base in _RESIDUE or "__MACOSX" in folder.split("/")
+
+
 def packing_of(head: bytes) -> str | None:
     """What the first bytes of a source say that it is packed in."""
     packer = next((name for mark, name in _PACKERS.items() if head.startswith(mark)), None)
@@ -118,10 +126,12 @@ def _within(
         elif packer == "tar":
             archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
             for entry in archive:
-                inner = archive.extractfile(entry) if entry.isfile() else None
+                wanted = entry.isfile() and not is_residue(entry.name)
+                inner = archive.extractfile(entry) if wanted else None
                 if inner is not None:
                     way = _way(member, entry.name)
-                    yield from _within(cast("BinaryIO", inner), way, (*packing, "tar"), budget)
+                    forward = Limited(cast("BinaryIO", inner), sys.maxsize)  # tarfile's own breaks
+                    yield from _within(cast("BinaryIO", forward), way, (*packing, "tar"), budget)
         else:
             inner = stack.enter_context(unpacked(cast("BinaryIO", stream), packer))
             yield from _within(inner, member, (*packing, packer), budget)
@@ -137,7 +147,7 @@ def _zipped(
             yield Source(file, member, packing)
             return
         for entry in entries:
-            if not entry.is_dir():
+            if not entry.is_dir() and not is_residue(entry.filename):
                 with archive.open(entry) as inner:
                     way = _way(member, entry.filename)
                     yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), budget)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import email
 import email.policy
 import html
+import quopri
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
@@ -15,11 +16,21 @@ from casparian_flow.reading.sources import Source
 
 _FIELD = re.compile(r"(?P<name>[!-9;-~]+):(?:[ \t]+|$)(?P<value>.*)")
 _CARD_FIELD = re.compile(
-    r'(?:[\w-]+\.)?(?P<name>[\w-]+)(?P<parameters>(?:;[^":;]*(?:"[^"]*"[^":;]*)*)*):(?P<value>.*)'
+    r'(?:(?P<group>[\w-]+)\.)?(?P<name>[^\s:;="]+)'
+    r'(?P<parameters>(?:;[^":;]*(?:"[^"]*"[^":;]*)*)*):(?P<value>.*)',
+    re.DOTALL,
 )
+_PARAMETER = re.compile(r';([^"=;]+)(?:=("[^"]*"|[^;]*))?')
+_PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 _OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>[^<]*)")
 _OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
 _OFX_AGGREGATES = ("BANKACCTTO", "CCACCTTO", "PAYEE", "CURRENCY", "ORIGCURRENCY")
+_OFX_TRADES = (
+    "BUYDEBT", "BUYMF", "BUYOPT", "BUYOTHER", "BUYSTOCK", "CLOSUREOPT", "INCOME", "INVBANKTRAN",
+    "INVEXPENSE", "JRNLFUND", "JRNLSEC", "MARGININTEREST", "REINVEST", "RETOFCAP", "SELLDEBT",
+    "SELLMF", "SELLOPT", "SELLOTHER", "SELLSTOCK", "SPLIT", "TRANSFER",
+)  # fmt: skip
+"""What an investment account does; each holds an INVTRAN and what else is known of it."""
 _MOST_LINES = 100_000
 
 
@@ -176,7 +187,9 @@ def _message(held: Sequence[Place]) -> Record | Fault:
 def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterator[Block]:
     """Yield one row a component (`VCARD`, `VEVENT` ...): its properties, unfolded.
 
-    A property's parameters stand in a column of their own, `DTSTART;TZID`.
+    A property's parameters stand in columns of their own, `DTSTART;TZID`; those of vCard 2.1 that
+    have no name (`TEL;CELL:`) in `TEL;TYPE`, the group of `item1.URL` in `URL;GROUP`. Values in
+    quoted-printable are read.
     """
     return from_records(_cards(source, component.upper(), encoding))
 
@@ -220,12 +233,28 @@ def _card(held: Sequence[Place]) -> Record | Fault:
 
 def _add_property(values: dict[str, str | None], found: re.Match[str]) -> None:
     name = found["name"].upper()
-    value = re.sub(r"\\([nN,;\\])", _unescaped, found["value"])
-    values[name] = value if name not in values else f"{values[name]}\n{value}"
-    for parameter in re.findall(r';([^"=;]+)=("[^"]*"|[^;]*)', found["parameters"]):
-        key = f"{name};{parameter[0].upper()}"
-        text = parameter[1].strip('"')
+    parameters: list[tuple[str, str]] = [("GROUP", found["group"])] if found["group"] else []
+    for key, text in _PARAMETER.findall(found["parameters"]):
+        is_bare = not text
+        parameters.append(("TYPE" if is_bare else key.upper(), key if is_bare else text.strip('"')))
+    value = found["value"]
+    encoded = [one for one in parameters if one[1].upper() == "QUOTED-PRINTABLE"]
+    if encoded:
+        charset = dict(parameters).get("CHARSET", "utf-8")
+        value = _printable(value, charset)
+        parameters = [one for one in parameters if one not in encoded and one[0] != "CHARSET"]
+    value = re.sub(r"\\([nN,;\\])", _unescaped, value)
+    for key, text in [(name, value), *((f"{name};{key}", text) for key, text in parameters)]:
         values[key] = text if key not in values else f"{values[key]}\n{text}"
+
+
+def _printable(value: str, charset: str) -> str:
+    """A value in quoted-printable as text; as it stands where it is in no such charset."""
+    raw = quopri.decodestring(value.encode("utf-8"))
+    try:
+        return raw.decode(charset).replace("\r\n", "\n")
+    except (LookupError, UnicodeDecodeError):
+        return value
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -235,7 +264,10 @@ def _unescaped(found: re.Match[str]) -> str:
 def _unfolded(held: Sequence[Place]) -> list[str]:
     texts: list[str] = []
     for line in held:
-        if line.raw[:1] in (" ", "\t") and texts:
+        is_open = bool(texts) and texts[-1].endswith("=") and _PRINTABLE.match(texts[-1])
+        if is_open:
+            texts[-1] = texts[-1][:-1] + line.raw.strip()
+        elif line.raw[:1] in (" ", "\t") and texts:
             texts[-1] += line.raw[1:]
         elif line.raw.strip():
             texts.append(line.raw)
@@ -245,13 +277,16 @@ def _unfolded(held: Sequence[Place]) -> list[str]:
 def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") -> Iterator[Block]:
     """Yield one row a transaction of a bank statement, with the account it belongs to.
 
-    Reads OFX 1 (SGML, whose values have no closing tags) and OFX 2 (XML).
+    Reads OFX 1 (SGML, whose values have no closing tags) and OFX 2 (XML). With INVTRAN for its
+    `record` a row is whatever an investment account did, and `TRANSACTION` says what that was.
     """
-    return from_records(_ofx(source, record, encoding))
+    records = _OFX_TRADES if record == "INVTRAN" else (record,)
+    return from_records(_ofx(source, records, encoding))
 
 
-def _ofx(source: Source, record: str, encoding: str) -> Iterator[Record | Fault]:
+def _ofx(source: Source, records: Collection[str], encoding: str) -> Iterator[Record | Fault]:
     statement = _Ofx()
+    record = ""  # the one that is open
     held: list[Place] = []
     for line in lines(source, encoding):
         if isinstance(line, Fault):
@@ -260,16 +295,16 @@ def _ofx(source: Source, record: str, encoding: str) -> Iterator[Record | Fault]
         if held:
             held.append(line)
         for found in _OFX_TAG.finditer(line.raw):
-            is_end = bool(found["close"])
-            if found["name"].upper() != record:
+            is_end, name = bool(found["close"]), found["name"].upper()
+            if name not in records or (is_end and name != record):
                 statement.take(found, is_inside=bool(held))
                 continue
             if held and not is_end:
                 yield Fault(_whole(held[:-1] or held), "CUT_OFF", f"<{record}> without its end")
             elif held:
                 yield Record(_whole(held), {**statement.around, **statement.values})
-            statement.values = {}
-            held = [] if is_end else [line]
+            statement.values = {"TRANSACTION": name} if len(records) > 1 else {}
+            record, held = ("", []) if is_end else (name, [line])
     if held:
         yield Fault(_whole(held), "CUT_OFF", f"<{record}> without its end")
 
@@ -294,6 +329,8 @@ class _Ofx:
                 self._within.append(name)
         elif value and not found["close"]:
             if is_inside:
-                self.values[".".join([*self._within, name])] = value
+                key = ".".join([*self._within, name])
+                before = self.values.get(key)
+                self.values[key] = value if before is None else f"{before}\n{value}"
             elif name in _OFX_ACCOUNT:
                 self.around[name] = value

@@ -16,6 +16,8 @@ _RULE = re.compile(r"[-=_]{2,}(?:[ +|]+[-=_]{2,})+\s*")
 
 def recognise(sample: Sample) -> Profile | None:
     """The profile of fixed-width text; None if no blanks run down between its fields."""
+    if sample.is_markup:
+        return None
     numbered = [
         (number, line.expandtabs())
         for number, line in enumerate(sample.text.split("\n"), 1) if line.strip()

@@ -25,13 +25,17 @@ def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: in
         return not typed and all(re.fullmatch(r"[\w .:/()%#$€°-]{1,64}", cell) for cell in named)
     if _differs(first, body):
         return True
-    return not _repeats(first, body) and all(
+    is_apart = any(
+        _stands_apart(cell, [row[index].strip() for row in body[:500]])
+        for index, cell in enumerate(first)
+    )
+    return (is_apart or not _repeats(first, body)) and all(
         re.fullmatch(r"[\w .,:/()%#$€°&*'+?\[\]<>=@!-]{1,100}", cell) for cell in named
     )
 
 
 def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> bool:
-    """Whether some cell of a header could not be a value of its column: by type or by length."""
+    """Whether some cell of a header could not be a value of its column."""
     for cell, texts in zip(first, columns, strict=False):
         values = [text for text in texts[:500] if text and text not in NULL_SPELLINGS]
         if not values:
@@ -40,9 +44,15 @@ def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> 
         if is_typed and not looks_typed(cell):
             return True
         lengths = {len(text) for text in values}
-        if len(values) > 2 and len(lengths) == 1 and len(cell) not in lengths:
+        is_odd = len(values) > 2 and len(lengths) == 1 and len(cell) not in lengths
+        if is_odd or _stands_apart(cell, values):
             return True
     return False
+
+
+def _stands_apart(cell: str, values: Sequence[str]) -> bool:
+    """Whether a cell is none of the few values that come again and again below it."""
+    return len(values) > 11 and len(set(values)) <= len(values) / 4 and cell not in values
 
 
 def _is_over_values(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -108,3 +109,8 @@ class Sample:
     def lines(self) -> list[str]:
         """The lines that are not blank."""
         return [line for line in self.text.split("\n") if line.strip()]
+
+    @property
+    def is_markup(self) -> bool:
+        """Whether it is marked up text, whatever its commas and blanks look like."""
+        return re.match(r"\ufeff?\s*<[!?A-Za-z]", self.text) is not None

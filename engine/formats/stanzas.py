@@ -20,6 +20,11 @@ _MAIL_FIELDS = (
     "return-path",
     "delivered-to",
 )
+_OFX_RECORDS = (
+    "INVTRAN", "STMTTRN", "INVPOS", "SECINFO", "ACCTINFO", "STMTRS", "CCSTMTRS", "INVSTMTRS",
+    "SONRS",
+)  # fmt: skip
+"""What a row is of, the first that there is: transactions before accounts before the session."""
 _COMPONENTS = (
     "VCARD", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY", "VTIMEZONE", "VCALENDAR",
 )  # fmt: skip
@@ -61,16 +66,11 @@ def _ofx(sample: Sample) -> Profile | None:
     head = sample.text[:2_000].upper()
     if "OFXHEADER" not in head and "<OFX>" not in head:
         return None
-    record = next(
-        (
-            one
-            for one in ("STMTTRN", "INVTRAN", "STOCKINFO", "INVPOS")
-            if f"<{one}>" in sample.text.upper()
-        ),
-        None,
-    )
+    upper = sample.text.upper()
+    record = next((one for one in _OFX_RECORDS if f"<{one}>" in upper), None)
     if record is None:
-        return None
+        why = "a bank statement without transactions, positions or accounts: nothing to draft from"
+        return Profile(format="ofx", problems=(why,), fingerprint="ofx|")
     reading = Reading(
         "stanzas", "ofx", {"record": record, "encoding": _encoding(sample)}, is_open=True
     )
@@ -130,6 +130,8 @@ def _blocks(sample: Sample) -> Profile | None:
         return None
     skip = 0 if _shape(groups[0]) == _shape(groups[1]) else 1
     body = groups[skip:-1]
+    if _is_a_table(body):
+        return None
     heads: list[int] = []
     while len(heads) < _MOST_HEADS and (count := _common(body, len(heads))) > 1:
         heads.append(count)
@@ -140,6 +142,18 @@ def _blocks(sample: Sample) -> Profile | None:
         arguments["skip"] = firsts[1] - 1
     told = ["blocks of lines with blank lines between; their fields have no names, only places"]
     return profile_of("blocks", Reading("stanzas", "blocks", arguments), sample, problems=told)
+
+
+def _is_a_table(groups: list[list[str]]) -> bool:
+    """Whether every line has the same cells: then it is a table with blank lines in between."""
+    if sum(len(group) > 1 for group in groups) <= len(groups) / 2:
+        return False
+    lines = [line for group in groups for line in group]
+    for cells in (block_cells, str.split):
+        (usual, count), *_ = Counter(len(cells(line)) for line in lines).most_common(1)
+        if usual > 1 and count >= _LEAST_SHARE * len(lines):
+            return True
+    return False
 
 
 def _shape(group: list[str]) -> tuple[int, ...]:

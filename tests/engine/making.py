@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 from xml.sax.saxutils import escape
 
 import pyarrow as pa
 
-from casparian_flow.sdk import NOWHERE, Position
+from casparian_flow.sdk import NOWHERE, BasePlugin, Position
+from engine.drafting import draft_source
+from engine.profile import profile_file
+from gatekeeper.rules import inspect_files
 
 _TYPES = (
     '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/'
@@ -83,11 +88,15 @@ class Kept:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.columns: list[str] = []
+        """Of the newest batch."""
         self.aside: list[tuple[str, int | None]] = []
         self.read = self.skipped = 0
 
     def publish(self, topic: str, data: object) -> None:
-        self.rows.setdefault(topic, []).extend(cast("pa.RecordBatch", data).to_pylist())
+        batch = cast("pa.RecordBatch", data)
+        self.columns = batch.schema.names
+        self.rows.setdefault(topic, []).extend(batch.to_pylist())
 
     def quarantine(
         self, record: object, reason: str, line: int | None, position: Position = NOWHERE
@@ -100,3 +109,22 @@ class Kept:
     def account(self, read: int, skipped: Mapping[str, int]) -> None:
         self.read += read
         self.skipped += sum(skipped.values())
+
+
+def drafted(folder: Path, name: str, content: bytes) -> str:
+    (folder / name).write_bytes(content)
+    source = draft_source(profile_file(os.fsencode(folder / name)), topic="t", pattern="*").source
+    assert inspect_files({"plugin.py": source.encode()}, entry="plugin.py") == ()
+    return source
+
+
+def run(source: str, path: Path) -> Kept:
+    """What a drafted plugin makes of a file; its accounts agree."""
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "plugin.py", "exec"), namespace)
+    kept = Kept()
+    plugin = cast("type[BasePlugin]", namespace["Handler"])(kept)
+    plugin.execute(str(path))
+    count = sum(len(rows) for rows in kept.rows.values())
+    assert kept.read == count + len(kept.aside) + kept.skipped
+    return kept

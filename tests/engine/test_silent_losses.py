@@ -7,7 +7,7 @@ import io
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,32 +16,10 @@ import pytest
 from casparian_flow.reading import json_text
 from casparian_flow.reading.kinds import convert
 from casparian_flow.reading.sources import Source, sources, unpack
-from casparian_flow.sdk import BasePlugin
-from engine.drafting import draft_source
 from engine.formats.merging import Seen, merge
 from engine.profile import profile_file
 from engine.profiling import profile_group
-from gatekeeper.rules import inspect_files
-from tests.engine.making import Kept, workbook, zipped
-
-
-def drafted(folder: Path, name: str, content: bytes) -> str:
-    (folder / name).write_bytes(content)
-    source = draft_source(profile_file(os.fsencode(folder / name)), topic="t", pattern="*").source
-    assert inspect_files({"plugin.py": source.encode()}, entry="plugin.py") == ()
-    return source
-
-
-def run(source: str, path: Path) -> Kept:
-    """What a drafted plugin makes of a file; its accounts agree."""
-    namespace: dict[str, Any] = {}
-    exec(compile(source, "plugin.py", "exec"), namespace)
-    kept = Kept()
-    plugin = cast("type[BasePlugin]", namespace["Handler"])(kept)
-    plugin.execute(str(path))
-    count = sum(len(rows) for rows in kept.rows.values())
-    assert kept.read == count + len(kept.aside) + kept.skipped
-    return kept
+from tests.engine.making import drafted, run, workbook, zipped
 
 
 def own(folder: Path, name: str, content: bytes) -> list[dict[str, Any]]:

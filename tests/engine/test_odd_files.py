@@ -1,0 +1,148 @@
+"""Files as programs and people really leave them: what is recognised, and every row of it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casparian_flow.errors import ConfigError
+from tests.engine.making import drafted, run
+
+TABLES: dict[str, tuple[str, list[str], list[list[Any]], int]] = {
+    # name: content, columns, rows (the first ones), records set aside
+    "row_names.csv": (
+        '"mpg","cyl"\n"Mazda RX4",21,6\n"Datsun 710",22.8,4\n"Valiant",18.1,6\n',
+        ["column_1", "mpg", "cyl"],
+        [["Mazda RX4", 21.0, 6], ["Datsun 710", 22.8, 4]],
+        0,
+    ),
+    "trailing_delimiter.csv": (
+        "a,b,c\n1,2,3,\n4,5,6,\n7,8,9,\n",
+        ["a", "b", "c", "column_4"],
+        [[1, 2, 3, None], [4, 5, 6, None]],
+        0,
+    ),
+    "last_cells_left_out.csv": (
+        "day,low,high,note,by\n1,2,3\n4,5,6\n7,8,9\n10,11,12,x\n13,14,15,y,z\n",
+        ["day", "low", "high", "note", "by"],
+        [[1, 2, 3, None, None], [4, 5, 6, None, None], [7, 8, 9, None, None],
+         [10, 11, 12, "x", None]],
+        0,
+    ),
+    "one_row_cut_off.csv": (
+        "a,b,c\n1,2,3\n4,5\n7,8,9\n1,2,3\n4,5,6\n7,8,9\n",
+        ["a", "b", "c"],
+        [[1, 2, 3], [7, 8, 9]],
+        1,
+    ),
+    "value_like_its_header.csv": (
+        "Country,Group,ID\n"
+        + "".join(f"c{n},g{n % 3},{'ID' if n == 7 else f'X{n}'}\n" for n in range(60)),
+        ["Country", "Group", "ID"],
+        [["c0", "g0", "X0"]],
+        0,
+    ),
+    "long_whole_number.csv": (
+        "x\n0.5\n999999999999998592\n1234567890123456789\n",
+        ["x"],
+        [[0.5], [999999999999998592.0]],
+        1,
+    ),
+    "prose_above.dat": (
+        "/* quarterly, adjusted\nsource: Deutsche Bundesbank\n*/\ninvest income cons\n"
+        + "".join(f"{n} {n + 1} {n + 2}\n" for n in range(180, 190)),
+        ["invest", "income", "cons"],
+        [[180, 181, 182]],
+        0,
+    ),
+    "blank_lines_between.dat": (
+        "Year  Jan  Feb\n"
+        + "".join(f"{1749 + n}  {n}.5  1.5\n{chr(10) * (n % 2)}" for n in range(30)),
+        ["Year", "Jan", "Feb"],
+        [[1749, 0.5, 1.5], [1750, 1.5, 1.5]],
+        0,
+    ),
+    "shapes.txt": (
+        "shape_id,shape_pt_lat,shape_pt_lon\n", ["shape_id", "shape_pt_lat", "shape_pt_lon"], [], 0
+    ),
+    "old_phone.vcf": (
+        "BEGIN:VCARD\nVERSION:2.1\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=E9=BB=84=\n=E4=B8=96\n"
+        "TEL;CELL:158\nTEL;WORK:010\nitem1.URL:http://x.example\nEND:VCARD\n",
+        ["VERSION", "FN", "TEL", "TEL;TYPE", "URL", "URL;GROUP"],
+        [[2.1, "黄世", "158\n010", "CELL\nWORK", "http://x.example", "item1"]],
+        0,
+    ),
+    "investments.ofx": (
+        "OFXHEADER:100\n\n<OFX><INVSTMTRS><CURDEF>USD<BUYMF><INVBUY><INVTRAN><FITID>1</INVTRAN>"
+        "<SECID><UNIQUEID>A</SECID><UNITS>2.5<TOTAL>-5.0</INVBUY></BUYMF>\n"
+        "<INCOME><INVTRAN><FITID>2</INVTRAN><TOTAL>1.25</INCOME>\n"
+        "<INVBANKTRAN><STMTTRN><FITID>3<TRNAMT>9.5</STMTTRN></INVBANKTRAN></INVSTMTRS></OFX>\n",
+        ["CURDEF", "TRANSACTION", "FITID", "UNIQUEID", "UNITS", "TOTAL", "TRNAMT"],
+        [
+            ["USD", "BUYMF", 1, "A", 2.5, -5.0, None],
+            ["USD", "INCOME", 2, None, None, 1.25, None],
+            ["USD", "INVBANKTRAN", 3, None, None, None, 9.5],
+        ],
+        0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_of_an_odd_file_is_read_or_set_aside(name: str, tmp_path: Path) -> None:
+    content, columns, rows, aside = TABLES[name]
+    kept = run(drafted(tmp_path, name, content.encode()), tmp_path / name)
+
+    [found] = kept.rows.values() if kept.rows else [[]]
+    names = [name for name in kept.columns if not name.startswith("_")]
+    assert names == columns
+    assert [[row[one] for one in names] for row in found][: len(rows)] == rows
+    assert len(kept.aside) == aside
+    assert kept.read == len(found) + kept.skipped + aside
+
+
+def tarred(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def test_members_of_a_tar_are_read_whatever_their_format(tmp_path: Path) -> None:
+    page = b"<table><tr><th>a<th>b</tr><tr><td>1<td>x</tr><tr><td>2<td>y</tr></table>"
+    content = tarred({"t.html": page, "._t.html": b"\0\5\x16\7"})
+
+    kept = run(drafted(tmp_path, "x.tar.gz", content), tmp_path / "x.tar.gz")
+
+    [rows] = kept.rows.values()
+    assert [row["a"] for row in rows] == [1, 2]
+    assert kept.aside == []
+
+
+def test_a_member_with_another_header_is_set_aside_and_the_others_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar.gz"
+    source = drafted(tmp_path, path.name, tarred({f"{n}.csv": b"a,b\n1,2\n" for n in range(3)}))
+    path.write_bytes(
+        tarred({"0.csv": b"a,b\n1,2\n", "1.csv": b"x,y\n3,4\n", "2.csv": b"a,b\n5,6\n"})
+    )
+
+    kept = run(source, path)
+
+    [rows] = kept.rows.values()
+    assert [row["a"] for row in rows] == [1, 5]
+    assert [code for code, _ in kept.aside] == ["OTHER_HEADER"]
+    assert kept.read == 3
+
+
+def test_a_page_without_a_table_is_no_table(tmp_path: Path) -> None:
+    page = b"<!DOCTYPE html>\n<html><head><title>a, b</title>\n<meta x, y>\n<link a, b>\n</html>\n"
+
+    with pytest.raises(ConfigError, match="no plugin can be drafted"):
+        drafted(tmp_path, "page.txt", page)
