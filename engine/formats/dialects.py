@@ -17,7 +17,7 @@ _DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", 
 _WEAK = (":", WHITESPACE)
 """Delimiters that text is full of: only where no other makes a table."""
 _MOST_PREAMBLE = 40
-_SHORT_SHARE, _FEW_SHORT = 0.1, 3
+_SHORT_SHARE, _FEW_SHORT, _LONG_SHARE = 0.1, 3, 0.34
 _LEAST_SHARE = 0.8
 _JUDGED_ROWS = 300
 SAMPLE_ROWS = 5_000
@@ -182,11 +182,12 @@ def _after_words(rows: Sequence[Row], first: int, width: int) -> int:
 
 
 def _wide_header(rows: Sequence[Row], first: int, width: int) -> int | None:
-    """The row above the first that names more columns than most rows have, and none has more."""
+    """The row above the first that names more columns than most rows have, and few have more."""
     for number in range(first):
-        above = rows[number]
-        most = max(len(row.cells) for row in rows[number + 1 :])
-        if width < len(above.cells) >= most and _is_header(above, rows[number + 1], is_weak=False):
+        above, below = rows[number], rows[number + 1 :]
+        longer = sum(len(row.cells) > len(above.cells) for row in below)
+        is_wide = width < len(above.cells) and longer <= _LONG_SHARE * len(below)
+        if is_wide and _is_header(above, below[0], is_weak=False):
             return number
     return None
 
@@ -212,8 +213,11 @@ def _least(table: Sequence[Row], width: int) -> int:
     """How many cells rows have at least that only lack their last ones; 0 where none do so."""
     lengths = [len(row.cells) for row in table]
     short = [length for length in lengths if max(2, width / 2) <= length < width]
-    is_rule = len(short) >= _FEW_SHORT and len(short) >= _SHORT_SHARE * len(lengths)
-    return min(short) if is_rule and max(lengths) <= width else 0
+    longer = sum(length > width for length in lengths)
+    are_many = len(short) >= _FEW_SHORT and len(short) >= _SHORT_SHARE * len(lengths)
+    are_all = len(short) > 1 and width not in lengths[1:]
+    is_rule = (are_many or are_all) and longer <= _LONG_SHARE * len(lengths)
+    return min(short) if is_rule else 0
 
 
 def _usual_width(widths: Counter[int]) -> int:
