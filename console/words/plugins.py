@@ -39,7 +39,10 @@ def draft(
     ] = None,
     goal: Annotated[
         str | None,
-        typer.Option(help="The layout of binary records: 'struct <IHd id, qty, price'."),
+        typer.Option(
+            help="What the sample leaves open: 'day first', 'decimal comma', 'zip as text'; or the"
+            " layout of binary records: 'struct <IHd id, qty, price'."
+        ),
     ] = None,
     sink: Annotated[
         list[str] | None,

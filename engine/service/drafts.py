@@ -20,8 +20,8 @@ from casparian_flow.errors import (
 from engine import publisher, reprocess
 from engine.control import Caller
 from engine.drafting import draft_source
+from engine.goals import steered
 from engine.house import House
-from engine.layouts import with_layout
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
 from engine.paths import absolute, display
 from engine.profiling import Group, profile_group
@@ -75,11 +75,12 @@ def draft_plugin(
         path = absolute(root.path, first.path)
         alike = pattern or _pattern_from(path)
         sisters = _sisters(session, samples, alike) if source is None else {}
+    followed: list[str] = []
     if source is not None:
         made = _given(source, modules or {}, dependencies)
     else:
         group = profile_group([path, *(one for one in sisters if one != path)])
-        group.merged.profile = with_layout(group.merged.profile, goal)
+        group.merged.profile, followed = steered(group.merged.profile, goal)
         made = _drafted(path, group, alike, topic)
         samples = _with_odd(samples, group, sisters)
     findings = inspect_files(
@@ -94,9 +95,9 @@ def draft_plugin(
         identity, revision = row.id, row.revision
         trouble += samples_missed(session, made.files["plugin.py"], samples)
         notice = taken(session, name, manifest.topics) if manifest else ""
-    result = _draft_result(
-        identity, revision, made, manifest, [*findings_of(findings), *trouble], goal
-    )
+    result = _draft_result(identity, revision, made, manifest, [*findings_of(findings), *trouble])
+    if goal:
+        result.next_steps.append(_rest_of_goal(identity, followed))
     result.summary += notice
     return result
 
@@ -121,7 +122,7 @@ def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftFiles:
         revision = row.revision
     manifest, trouble = manifest_or_finding(files["plugin.py"])
     findings = inspect_files({n: t.encode() for n, t in files.items()}, entry="plugin.py")
-    found = _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble], None)
+    found = _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble])
     return DraftFiles(**found.model_dump(), files=files)
 
 
@@ -353,15 +354,12 @@ def _draft_result(
     made: _Made,
     manifest: Manifest | None,
     findings: list[FindingPart],
-    goal: str | None,
 ) -> DraftResult:
     steps = [f'validate_plugin(draft="{identity}")']
     if findings:
         steps = [f'draft_plugin(draft="{identity}", source=...) with the findings mended']
     if made.ambiguities:
         steps.append("ask the person about the ambiguities, set the constants at the top")
-    if goal:
-        steps.append(f'to steer towards the goal, edit the source: draft="{identity}", source=...')
     topics = ", ".join(manifest.topics) if manifest else "no topic yet"
     return DraftResult(
         summary=f"{identity} publishes {topics}; {sentence(len(findings), 'finding')}.",
@@ -375,6 +373,12 @@ def _draft_result(
         ambiguities=made.ambiguities,
         next_steps=steps,
     )
+
+
+def _rest_of_goal(identity: str, followed: list[str]) -> str:
+    """What to do about that part of a goal which steers nothing."""
+    done = f"of the goal was followed: {'; '.join(followed)}. " if followed else ""
+    return f'{done}for what else the goal wants, edit the source: draft="{identity}", source=...'
 
 
 def sinks_of(session: Session, draft: Draft, manifest: Manifest) -> dict[str, list[str]]:
