@@ -201,7 +201,9 @@ def add_writing_tools(mcp: MCPServer, door: Door) -> None:
         files: Names = None,
         pattern: Annotated[str | None, Field(description="Glob of the files to read.")] = None,
         topic: Annotated[str | None, Field(description="Table name, such as sales.")] = None,
-        goal: str | None = None,
+        goal: Annotated[
+            str | None, Field(description="'day first', 'decimal comma', 'zip as text'.")
+        ] = None,
         source: Annotated[str | None, Field(description="Your own plugin.py, kept as is.")] = None,
         dependencies: list[str] | None = None,
         draft: Annotated[str | None, Field(description="Revise this draft.")] = None,
