@@ -21,6 +21,7 @@ from mcp_types import CallToolResult, TextContent
 from casparian_flow.errors import CasparianError
 from engine.control import Caller, Client, Progress, default_start_command
 from engine.home import DEFAULT_ROOT, prepare
+from mcp_server.fitting import fitted
 from mcp_server.untrusted import for_model, text_for_model
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ def told(error: CasparianError) -> str:
 
 def answer(result: Mapping[str, object]) -> CallToolResult:
     """One result in both channels: structured, and the same facts as compact text."""
+    result = fitted(result)
     text = json.dumps(_without_nulls(result), ensure_ascii=False, separators=(",", ":"))
     return CallToolResult(
         content=[TextContent(type="text", text=text)], structured_content=dict(result)

@@ -38,8 +38,8 @@ class Handler(BasePlugin):
   stream. Publish every batch with the same columns and types.
 - A record that does not fit goes to `quarantine` with a reason; never drop it.
 - With several topics give `topic=` to `typed` and `quarantine`: each has a quarantine of its own.
-- A topic has a contract. `agreement` in the validation says how your columns differ from it: what is
-  REFUSED or TO DECIDE is for a person (`casparian contract TOPIC`), so say it and go on without.
+- A topic has a contract. `agreement` in the validation says how your columns differ from it: what
+  is REFUSED or TO DECIDE is for a person (`casparian contract TOPIC`), so say it and go on without.
 - Leave codes with leading zeros as text. Do not guess dd/mm against mm/dd: say so.
 - `_job_id`, `_file_version_id` and `_row` are stamped by the host.
 """,

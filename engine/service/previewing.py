@@ -68,5 +68,6 @@ def _fitting(rows: Sequence[Sequence[str | None]], max_chars: int) -> list[list[
         room -= sum(len(cell or "") for cell in row)
         if room < 0 and fitting:
             break
-        fitting.append([None if cell is None else cell[:500] for cell in row])
+        most = 500 if room >= 0 else max(10, max_chars // len(row))
+        fitting.append([None if cell is None else cell[:most] for cell in row])
     return fitting

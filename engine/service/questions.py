@@ -25,11 +25,13 @@ from engine.sinks.lake import QUARANTINE_SCHEMA
 from engine.sinks.stamping import stamped_schema
 
 HISTORY_SUFFIX = "_history"
+_MOST_BYTES_FOR_A_MODEL = 19_000
+"""Of rows in one answer: as JSON, with their columns, less than 8,000 tokens of four characters."""
 
 
 def query(
     house: House,
-    _caller: Caller,
+    caller: Caller,
     *,
     sql: str,
     max_rows: int = 100,
@@ -39,7 +41,8 @@ def query(
     if not sql.strip():
         raise ConfigError("no SQL was given", hint='For example: query(sql="SELECT 1").')
     offset = offset_of(sql, cursor)
-    limits = answers.Limits(max_rows=max(1, min(max_rows, 1000)))
+    room = _MOST_BYTES_FOR_A_MODEL if caller.door == "mcp" else answers.Limits.max_bytes
+    limits = answers.Limits(max_rows=max(1, min(max_rows, 1000)), max_bytes=room)
     answer = ask(house, sql, limits, offset)
     count = len(answer.rows)
     summary = f"{sentence(count, 'row')} from {', '.join(answer.tables) or 'no table'}."
