@@ -277,8 +277,8 @@ def judge(path: Path, bench: Bench | None) -> Iterator[str]:
     except Exception as error:  # noqa: BLE001 - whatever a drafted plugin raises is the finding
         yield f"note: {type(error).__name__}: {error}"
         return
-    if bench is None or _is_valid(bench, path):
-        yield "valid"
+    wrong = "" if bench is None else _what_is_wrong(bench, path)
+    yield f"note: not valid: {wrong}" if wrong else "valid"
     if kept.aside:
         yield f"note: {len(kept.aside)} set aside, {kept.aside[0]}"
     equal = is_equal(path, profile, kept)
@@ -287,12 +287,16 @@ def judge(path: Path, bench: Bench | None) -> Iterator[str]:
         yield "equal" if equal else "note: differs from another reading"
 
 
-def _is_valid(bench: Bench, path: Path) -> bool:
+def _what_is_wrong(bench: Bench, path: Path) -> str:
+    """Why a confined run over a file fails; empty if it passes."""
     drafted = bench.client.call("draft_plugin", {"files": [str(path)], "topic": "t"})
     checked = bench.client.call(
         "validate_plugin", {"draft": drafted["draft"], "files": [str(path)], "wait_s": 300}
     )
-    return bool(checked["files_passed"])
+    if checked["files_passed"]:
+        return ""
+    failed = cast("list[dict[str, str]]", checked["failed"])
+    return failed[0]["reason"] if failed else str(checked["summary"])
 
 
 def run(names: list[str], *, quick: bool, verbose: bool) -> None:
