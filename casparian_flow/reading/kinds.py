@@ -63,6 +63,13 @@ _ISO_NS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1
 _ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 
 
+OFX_TIME = (
+    "^(?P<day>[0-9]{8})(?P<clock>[0-9]{6})?(?:[.](?P<part>[0-9]{1,6}))?"
+    r"(?:\[(?P<hours>[+-]?(?:[0-9]|1[0-4]))(?::[A-Za-z]*)?\])?$"
+)
+"""As bank statements write a time: 20120720000000.000[-4:EDT]; without a zone it is in UTC."""
+
+
 def convert(text: pa.Array, spec: Sequence[str | None]) -> pa.Array:
     """Values of a kind; null where a text is none.
 
@@ -185,6 +192,8 @@ def _date(text: pa.Array, form: str) -> pa.Array:
 def _time(text: pa.Array, form: str) -> pa.Array:
     if form in _EPOCHS:
         return _epoch(text, form)
+    if form == "ofx":
+        return _ofx_time(text)
     if form.startswith("iso"):
         return _iso_time(text, is_zoned="zoned" in form, unit="ns" if "ns" in form else "us")
     return moments.parse(text, form)
@@ -211,6 +220,21 @@ def _iso_time(text: pa.Array, *, is_zoned: bool, unit: str) -> pa.Array:
     if is_zoned:  # Arrow wants seconds before a zone
         iso = pc.replace_substring_regex(iso, "([T ][0-9]{2}:[0-9]{2})(Z|[+-])", r"\1:00\2")
     return iso.cast(kind)
+
+
+def _ofx_time(text: pa.Array) -> pa.Array:
+    found = pc.extract_regex(text, OFX_TIME)
+
+    def part(name: str, missing: str) -> pa.Array:
+        value = pc.struct_field(found, name)
+        return pc.if_else(pc.equal(value, ""), missing, value)
+
+    moment = pc.binary_join_element_wise(part("day", ""), part("clock", "000000"), "")
+    micro = moments.parse(moment, "%Y%m%d%H%M%S").cast(pa.int64())
+    fraction = pc.utf8_rpad(part("part", "0"), 6, "0").cast(pa.int64())
+    hours = pc.replace_substring(part("hours", "0"), "+", "").cast(pa.int64())
+    utc = pc.subtract(pc.add(micro, fraction), pc.multiply(hours, 3_600_000_000))
+    return utc.cast(pa.timestamp("us", tz="UTC"))
 
 
 def _epoch(text: pa.Array, form: str) -> pa.Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from casparian_flow.reading import moments
-from casparian_flow.reading.kinds import NUMBER_FORMS
+from casparian_flow.reading.kinds import NUMBER_FORMS, OFX_TIME
 from engine.formats import meanings
 from engine.formats.interface import ColumnProfile
 
@@ -259,19 +259,30 @@ def _as_time(values: Sequence[str], _comma: bool) -> Decision | None:  # noqa: F
         return None
     iso = [_ISO_TIME.fullmatch(value) for value in values]
     if all(iso) and all(moments.fits(value[:10], "%Y-%m-%d") for value in values):
-        zoned = [bool(found and found[3]) for found in iso]
-        fine = any(found and len((found[2] or "").rstrip("0")) > 6 for found in iso)
-        name = "iso ns" if fine else "iso"
-        if fine and not all(found and found[2] for found in iso):
-            why = "some times are finer than a microsecond and some name no fraction; kept as text"
-            return Decision("string", [], why)
-        if all(zoned):
-            return Decision("timestamp", [name.replace("iso", "iso zoned")])
-        if any(zoned):
-            why = "some values name a time zone and some do not; kept as text"
-            return Decision("string", [], why)
-        return Decision("timestamp", [name])
+        return _as_iso_time(iso)
+    if any("[" in value for value in values) and all(map(_is_ofx_time, values)):
+        return Decision("timestamp", ["ofx"])
     return _moment("timestamp", values, TIME_FORMATS)
+
+
+def _as_iso_time(iso: Sequence[re.Match[str] | None]) -> Decision:
+    """How times are read that are written as ISO 8601 has it."""
+    zoned = [bool(found and found[3]) for found in iso]
+    fine = any(found and len((found[2] or "").rstrip("0")) > 6 for found in iso)
+    name = "iso ns" if fine else "iso"
+    if fine and not all(found and found[2] for found in iso):
+        why = "some times are finer than a microsecond and some name no fraction; kept as text"
+        return Decision("string", [], why)
+    if all(zoned):
+        return Decision("timestamp", [name.replace("iso", "iso zoned")])
+    if any(zoned):
+        why = "some values name a time zone and some do not; kept as text"
+        return Decision("string", [], why)
+    return Decision("timestamp", [name])
+
+
+def _is_ofx_time(value: str) -> bool:
+    return re.match(OFX_TIME, value) is not None and moments.fits(value[:8], "%Y%m%d")
 
 
 def _moment(kind: str, values: Sequence[str], formats: Sequence[str]) -> Decision | None:

@@ -18,6 +18,7 @@ from casparian_flow.reading.columns import typed
 from casparian_flow.reading.kinds import convert
 from casparian_flow.reading.sources import Source
 from casparian_flow.sdk import NOWHERE, BasePlugin, Position
+from engine.formats.elimination import profile_column
 
 
 class Kept:
@@ -171,3 +172,27 @@ def test_spellings_of_a_missing_value_are_null_and_no_misfit() -> None:
 
     assert [(row["a"], row["b"]) for row in rows] == [(None, "x"), (None, "NA")]
     assert aside == []
+
+
+def test_times_of_bank_statements_are_moments() -> None:
+    written = [
+        "20120720000000.000[-4:EDT]",
+        "20120720",
+        "20120231",
+        "20120720101112.5[+1]",
+        "x",
+        None,
+    ]
+
+    found = values(written, "time", "ofx")
+
+    assert [None if one is None else one.isoformat() for one in found] == [
+        "2012-07-20T04:00:00+00:00",
+        "2012-07-20T00:00:00+00:00",
+        None,
+        "2012-07-20T09:11:12.500000+00:00",
+        None,
+        None,
+    ]
+    assert profile_column("when", written[:2]).candidates == ["ofx"]
+    assert profile_column("when", ["20120231[-4:EDT]"]).type == "string"
