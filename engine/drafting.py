@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from casparian_flow.errors import ConfigError
+from casparian_flow.reading.columns import MISSING
 from casparian_flow.reading.naming import distinct
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
 from engine.formats.merging import Seen, merge, way_of
@@ -207,8 +208,8 @@ def _constants(table: _Table, open_points: list[str]) -> str:
         rows.append(f"    {literal(name)}: {spec},{note}")
     lines.append(f"{table.prefix}COLUMNS = {{")
     lines += [*rows, "}"]
-    missing = _missing(table.profile.columns, is_open=reading.is_open)
-    if missing != [""]:
+    missing = _missing(table.profile.columns)
+    if missing:
         lines.append(f"{table.prefix}MISSING = {literal(missing)}")
     renamed = _renamed(table.profile)
     if renamed:
@@ -279,12 +280,10 @@ def _constant(name: str, taken: set[str]) -> str:
     return unique
 
 
-def _missing(columns: Sequence[ColumnProfile], *, is_open: bool) -> list[str]:
-    """Spellings of a missing value; words only where a typed column uses them."""
-    words = sorted({word for column in columns for word in column.null_words})
-    if is_open and not any(_KINDS.get(column.type) not in ("text", "json") for column in columns):
-        return words
-    return ["", *words]
+def _missing(columns: Sequence[ColumnProfile]) -> list[str]:
+    """Spellings of a missing value, where typed columns have others than the usual; else none."""
+    words = {word for column in columns for word in column.null_words}
+    return [*MISSING, *sorted(words - set(MISSING))] if words - set(MISSING) else []
 
 
 def _handler(profile: Profile, tables: Sequence[_Table]) -> str:
@@ -339,7 +338,7 @@ def _loop(table: _Table) -> list[str]:
 def _typed(table: _Table) -> str:
     reading = table.profile.reading
     extra = ""
-    if _missing(table.profile.columns, is_open=bool(reading and reading.is_open)) != [""]:
+    if _missing(table.profile.columns):
         extra += f", missing={table.prefix}MISSING"
     if reading is not None and reading.is_open:
         extra += ", blank=False"

@@ -30,12 +30,16 @@ Spec = Sequence[str | None]
 """Kind, how it is written, unit; see `kinds`."""
 
 
+MISSING = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "nil", "\\N", "#N/A")
+"""How a missing value is usually written where a number, a date or a time should stand."""
+
+
 def typed(  # noqa: PLR0913 - each is a property of the files, named where it is drafted
     blocks: Iterable[Block],
     columns: Mapping[str, Spec],
     plugin: BasePlugin,
     *,
-    missing: Sequence[str] = ("",),
+    missing: Sequence[str] = MISSING,
     optional: Sequence[str] = (),
     renamed: Mapping[str, str] | None = None,
     other: str | None = None,
@@ -49,7 +53,7 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
         blocks: What a reader yields.
         columns: Column → kind and how it is written.
         plugin: Takes the records that do not fit, with reason and place.
-        missing: Spellings of a missing value in columns that are not text.
+        missing: Spellings of a missing value in columns that are not text, instead of the usual.
         optional: Columns that a source may lack; their values are then null.
         renamed: A source's name → the column it is read into.
         other: A column for fields that none takes, as JSON; without it, a record that has such a

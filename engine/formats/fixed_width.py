@@ -31,7 +31,7 @@ def recognise(sample: Sample) -> Profile | None:
     table = numbered[start:] if rule is None else numbered[max(0, rule - 1) :]
     lines = [line for _, line in table if not _RULE.fullmatch(line)]
     spans = _spans(lines) if rule is None else _ruled(numbered[rule][1])
-    if len(spans) < 2 or len(lines) < _LEAST_LINES:
+    if len(spans) < 2 or len(lines) < (_LEAST_LINES if rule is None else 2):
         return None
     header = _is_header(lines, spans)
     names = [lines[0][begin:end].strip() if header else "" for begin, end in spans]

@@ -146,3 +146,14 @@ def test_a_page_without_a_table_is_no_table(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="no plugin can be drafted"):
         drafted(tmp_path, "page.txt", page)
+
+
+def test_usual_words_for_nothing_are_null_though_no_sample_showed_them(tmp_path: Path) -> None:
+    source = drafted(tmp_path, "x.csv", b"x,name\n1.5,a\n2.5,b\n")
+    (tmp_path / "y.csv").write_text("x,name\nnil,NA\nN/A,b\n,c\nabsent,d\n")
+
+    kept = run(source, tmp_path / "y.csv")
+
+    [rows] = kept.rows.values()
+    assert [(row["x"], row["name"]) for row in rows] == [(None, "NA"), (None, "b"), (None, "c")]
+    assert kept.aside == [("TYPE_MISMATCH", 5)]
