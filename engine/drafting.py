@@ -214,7 +214,8 @@ def _constants(table: _Table, open_points: list[str]) -> str:
     renamed = _renamed(table.profile)
     if renamed:
         lines.append(f"{table.prefix}RENAMED = {literal(renamed)}  # a name in a file: its column")
-    optional = [column.name for column in table.profile.columns if column.optional]
+    pairs = zip(table.profile.columns, _column_names(table.profile), strict=True)
+    optional = [name for column, name in pairs if column.optional]
     if optional:
         lines.append(f"{table.prefix}OPTIONAL = {literal(optional)}  # not in every file")
     return "\n".join(lines)

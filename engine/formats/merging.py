@@ -18,7 +18,7 @@ from engine.formats.interface import ColumnProfile, Profile
 
 _FEW = 0.2
 _LEAST_ALIKE = 0.6
-_LEAST_SHARED = 0.5
+_LEAST_SHARED, _LEAST_OF_WIDER = 0.5, 0.2
 _MOST_NAMED = 3
 
 
@@ -94,7 +94,10 @@ def _shows_encoding(base: Seen, one: Seen) -> bool:
 
 
 def _is_kin(base: Profile, other: Profile) -> bool:
-    """Whether a file is read in the same way and shares half of the columns."""
+    """Whether a file is read in the same way and shares half of the columns of the narrower one.
+
+    Two narrow tables that share a word with a wide one are not of its kind for that.
+    """
     if way_of(other) != way_of(base) or not _same_encoding(base, other):
         return False
     if other.fingerprint == base.fingerprint:
@@ -104,7 +107,8 @@ def _is_kin(base: Profile, other: Profile) -> bool:
     if (other.format, other.compression) != (base.format, base.compression):
         return False
     mine, its = _names(base), _names(other)
-    return len(mine & its) >= _LEAST_SHARED * min(len(mine), len(its)) > 0
+    shared, (few, many) = len(mine & its), sorted((len(mine), len(its)))
+    return shared >= _LEAST_SHARED * few > 0 and shared >= _LEAST_OF_WIDER * many
 
 
 def _same_encoding(base: Profile, other: Profile) -> bool:

@@ -12,6 +12,7 @@ from engine.formats.interface import ColumnProfile
 from engine.formats.merging import Merged, Seen, merge
 from engine.profile import profile_file
 from engine.profiling import profile_group
+from tests.engine.making import run
 
 
 def merged(folder: Path, *texts: str) -> Merged:
@@ -120,3 +121,23 @@ def test_a_few_files_of_text_do_not_take_a_column_its_type(tmp_path: Path) -> No
     )
     assert many.type == "string"
     assert "kept as text" in str(many.ambiguity)
+
+
+def test_names_that_differ_in_capitals_alone_are_optional_by_the_name_they_get(
+    tmp_path: Path,
+) -> None:
+    found = merged(tmp_path, "id,Title\n1,a\n", "id,title\n2,b\n", "id,Title,title\n3,c,d\n")
+    source = draft_source(found.profile, topic="t", pattern="*").source
+
+    rows = [run(source, tmp_path / f"f{number}.csv").rows["t"][0] for number in range(3)]
+
+    texts = [[row[name] for name in row if name.lower().startswith("title")] for row in rows]
+    assert sorted(text for row in texts for text in row if text) == ["a", "b", "c", "d"]
+
+
+def test_a_wide_table_is_not_of_a_narrow_ones_kind_for_one_shared_word(tmp_path: Path) -> None:
+    wide = ",".join(["status", *(f"c{number}" for number in range(40))])
+
+    found = merged(tmp_path, "status,n\nx,1\n", f"{wide}\n{'1,' * 40}1\n")
+
+    assert len(found.others) == 1
