@@ -219,7 +219,8 @@ def _pattern(value: object, line: int) -> str:
         raise ManifestInvalidAt(
             f"pattern must be at most {_PATTERN_LENGTH_LIMIT} printable characters", line
         )
-    parts = value.replace("\\", "/").split("/")
+    bare = re.sub(r"\\([\[\]!#?*\\])", r"\1", value)  # what a backslash makes plain is no folder
+    parts = bare.replace("\\", "/").split("/")
     if parts[0] in {"", "~"} or re.match(r"[A-Za-z]:", value) or ".." in parts:
         raise ManifestInvalidAt(f"pattern {value!r} must be relative, without '..'", line)
     return value

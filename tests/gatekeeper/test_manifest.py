@@ -24,6 +24,11 @@ def test_an_annotated_manifest_is_read() -> None:
     assert read_manifest(text) == Manifest("*", ("t",), 0, ())
 
 
+@pytest.mark.parametrize("pattern", [r"\[x\].csv", r"\#a-[0-9]*.csv", r"\!b.csv", r"a\?.csv"])
+def test_a_pattern_may_begin_with_a_sign_that_a_backslash_makes_plain(pattern: str) -> None:
+    assert read_manifest(source(f"pattern={pattern!r}, topic='t'")).pattern == pattern
+
+
 @pytest.mark.parametrize(
     "keywords",
     [
