@@ -25,13 +25,13 @@ class _Number(str):
     __slots__ = ()
 
 
-class _Doubled(dict[str, object]):
+class Doubled(dict[str, object]):
     """An object that has a key twice: one of its values would be lost."""
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
-    return found if len(found) == len(pairs) else _Doubled(found)
+    return found if len(found) == len(pairs) else Doubled(found)
 
 
 _DECODER = json.JSONDecoder(
@@ -101,7 +101,7 @@ def document(
         encoding: The source's encoding.
     """
     form = _Form(tuple(names), header=header, keyed=keyed)
-    found = _documents(_Text(source, encoding), tuple(at), form)
+    found = _documents(Text(source, encoding), tuple(at), form)
     return from_records(
         not_text(one.place, encoding) if MARK in one.place.raw else one for one in found
     )
@@ -115,7 +115,7 @@ class _Form(NamedTuple):
     keyed: str
 
 
-def _documents(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
+def _documents(text: Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
     found = False
     try:
         while text.peek():
@@ -125,11 +125,11 @@ def _documents(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record
         if not found and at:
             reason = f"nothing at {'.'.join(at)}, where the records are"
             yield Fault(text.place(""), "NO_RECORDS", reason)
-    except _Broken as error:
+    except Broken as error:
         yield Fault(text.place(text.rest(200)), "NOT_JSON", f"not JSON from here on: {error}")
 
 
-def _records(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
+def _records(text: Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | Fault]:
     """The records at the end of a way of keys; what lies beside the way is passed over."""
     if at and text.peek() == "{":
         for key in text.entries():
@@ -164,7 +164,7 @@ def _records(text: _Text, at: tuple[str, ...], form: _Form) -> Iterator[Record |
 def _record(  # noqa: PLR0911 - one return per shape reads best
     place: Place, value: object, names: Sequence[str]
 ) -> Record | Fault:
-    if isinstance(value, _Doubled):
+    if isinstance(value, Doubled):
         return Fault(place, "DUPLICATE_KEY", "an object has a key twice")
     if isinstance(value, dict):
         pairs = cast("dict[str, object]", value)
@@ -220,11 +220,11 @@ def _written(value: object) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-class _Broken(ValueError):
+class Broken(ValueError):
     """The text is not JSON from here on."""
 
 
-class _Text:
+class Text:
     """A document that is taken apart while it is read; holds one value at a time."""
 
     def __init__(self, source: Source, encoding: str) -> None:
@@ -265,10 +265,10 @@ class _Text:
                 if self._is_last or self._kept[end - 1] in '}]"' or behind in _BEHIND:
                     break
             except RecursionError as error:
-                raise _Broken("nested too deeply") from error
+                raise Broken("nested too deeply") from error
             except ValueError as error:
                 if self._is_last or len(self._kept) - self._at > _MOST_VALUE:
-                    raise _Broken(str(error)) from error
+                    raise Broken(str(error)) from error
             self._more(len(self._kept) - self._at)
         place = self.place(self._kept[self._at : end])
         self._pass(end)
@@ -301,7 +301,7 @@ class _Text:
     def _take(self, expected: str) -> str:
         found = self.peek()
         if not found or found not in expected:
-            raise _Broken(f"{found!r} where {' or '.join(expected)} belongs")
+            raise Broken(f"{found!r} where {' or '.join(expected)} belongs")
         self._pass(self._at + 1)
         return found
 

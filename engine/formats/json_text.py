@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from casparian_flow.reading import json_columns
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of, tabulate
 
@@ -61,6 +62,9 @@ def _document(sample: Sample) -> Profile | None:
             first = json.loads(closed(text))
         except (ValueError, RecursionError):
             return None
+    by_column = _by_column(sample, first)
+    if by_column is not None:
+        return by_column
     place = _place_of(first)
     arguments: dict[str, Argument] = {"encoding": _encoding(sample)}
     if place.at:
@@ -79,6 +83,43 @@ def _document(sample: Sample) -> Profile | None:
         "json", reading, sample, from_head=True, shape=shape, found=found, problems=place.notes
     )
     return _with_kinds(one, _items(first, place), names=place.names)
+
+
+def _by_column(sample: Sample, document: object) -> Profile | None:
+    """The profile of an object whose values are columns; None if they are not.
+
+    Only of a document that was looked at whole: a part of it shows a part of the columns.
+    """
+    pairs = cast("dict[str, object]", document).values() if isinstance(document, dict) else ()
+    keyed = bool(pairs) and all(map(_is_by_row, pairs))
+    columns = json_columns.columns_of(document, keyed=keyed)
+    lengths = {len(column) for column in columns.values()}
+    are_plain = not any(
+        isinstance(item, dict | list) for column in columns.values() for item in column.values()
+    )
+    is_table = len(lengths) == 1 and min(lengths) > 1 and are_plain and len(columns) > 1
+    if not sample.is_whole or not is_table or len(columns) * 2 <= len(pairs):
+        return None
+    arguments: dict[str, Argument] = {"encoding": _encoding(sample)}
+    if keyed:
+        arguments["keyed"] = next(n for n in ("row", "row_key", "_row_key") if n not in columns)
+    reading = Reading("json_columns", "read", arguments, is_open=True)
+    told = [f"{len(pairs) - len(columns)} values beside the columns are passed over"]
+    one = profile_of(
+        "json", reading, sample, from_head=True, shape=f"columns|{'|'.join(columns)}",
+        problems=told if len(pairs) > len(columns) else (),
+    )  # fmt: skip
+    rows = [
+        {name: column[key] for name, column in columns.items() if key in column}
+        for key in next(iter(columns.values()))
+    ]
+    return _with_kinds(one, rows)
+
+
+def _is_by_row(value: object) -> bool:
+    """Whether a column is an object by row number, as pandas writes it."""
+    keys = list(cast("dict[str, object]", value)) if isinstance(value, dict) else []
+    return len(keys) > 1 and keys == [str(number) for number in range(len(keys))]
 
 
 def _items(document: object, place: _Place) -> list[object]:

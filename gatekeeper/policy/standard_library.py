@@ -19,6 +19,7 @@ _SOURCES = {
     "casparian_flow.reading.fixed_width": "read",
     "casparian_flow.reading.grids": "read",
     "casparian_flow.reading.html_tables": "read",
+    "casparian_flow.reading.json_columns": "read",
     "casparian_flow.reading.json_text": "by_line document",
     "casparian_flow.reading.kinds": "convert",
     "casparian_flow.reading.lines": "lines",

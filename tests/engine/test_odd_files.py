@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,24 @@ TABLES: dict[str, tuple[str, list[str], list[list[Any]], int]] = {
     ),
     "shapes.txt": (
         "shape_id,shape_pt_lat,shape_pt_lon\n", ["shape_id", "shape_pt_lat", "shape_pt_lon"], [], 0
+    ),
+    "columns.json": (
+        '{"made": "today", "day": ["2025-01-02", "2025-01-03"], "n": [1, null]}',
+        ["day", "n"],
+        [[date(2025, 1, 2), 1], [date(2025, 1, 3), None]],
+        0,
+    ),
+    "from_pandas.json": (
+        '{"name":{"0":"a","1":"b"},"x":{"0":1.5,"1":2.5}}',
+        ["row", "name", "x"],
+        [[0, "a", 1.5], [1, "b", 2.5]],
+        0,
+    ),
+    "by_name.json": (
+        '{"p1":{"name":"a","x":1},"p2":{"name":"b","x":2},"p3":{"name":"c","x":3}}',
+        ["key", "name", "x"],
+        [["p1", "a", 1], ["p2", "b", 2]],
+        0,
     ),
     "old_phone.vcf": (
         "BEGIN:VCARD\nVERSION:2.1\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=E9=BB=84=\n=E4=B8=96\n"

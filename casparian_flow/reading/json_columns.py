@@ -1,0 +1,83 @@
+"""Read JSON objects whose values are columns: arrays of one length, or objects by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.json_text import Broken, Doubled, Text, as_text
+from casparian_flow.reading.sources import Source
+
+
+def read(
+    source: Source, *, at: Sequence[str] = (), keyed: str = "", encoding: str = "utf-8"
+) -> Iterator[Block]:
+    """Yield one row for each place in the columns, `{"a": [1, 2], "b": [3, 4]}`.
+
+    The columns are held in memory while they are read. Values beside them are passed over.
+
+    Args:
+        source: What to read.
+        at: Keys on the way to the object.
+        keyed: The column for the keys, where columns are objects: `{"a": {"x": 1, "y": 2}}`.
+        encoding: The source's encoding.
+    """
+    return from_records(_rows(Text(source, encoding), tuple(at), keyed))
+
+
+def _rows(text: Text, at: tuple[str, ...], keyed: str) -> Iterator[Record | Fault]:
+    try:
+        place, found = _object(text, at)
+    except Broken as error:
+        yield Fault(text.place(text.rest(200)), "NOT_JSON", f"not JSON from here on: {error}")
+        return
+    columns = columns_of(found, keyed=bool(keyed))
+    if isinstance(found, Doubled) or any(isinstance(one, Doubled) for one in columns.values()):
+        reason = "an object has a key twice"
+        yield Fault(place._replace(raw=place.raw[:200]), "DUPLICATE_KEY", reason)
+        return
+    if not columns:
+        yield Fault(place._replace(raw=place.raw[:200]), "NO_RECORDS", "no columns where they were")
+        return
+    rows = dict.fromkeys(key for column in columns.values() for key in column)
+    odd = [name for name, column in columns.items() if len(column) != len(rows)]
+    if odd and not keyed:
+        reason = f"columns of different lengths: {', '.join(odd[:5])}"
+        yield Fault(place._replace(raw=place.raw[:200]), "FIELD_COUNT", reason)
+        return
+    for key in rows:
+        values = {name: as_text(column.get(key)) for name, column in columns.items()}
+        if keyed:
+            values = {keyed: str(key), **values}
+        yield Record(Place(None, None, None, str(values)), values)
+
+
+def columns_of(value: object, *, keyed: bool) -> dict[str, Mapping[object, object]]:
+    """The columns of an object, each by row: by number, or by key where columns are objects."""
+    if not isinstance(value, dict):
+        return {}
+    entries = cast("dict[str, object]", value).items()
+    if keyed:
+        return {
+            name: cast("dict[object, object]", one)
+            for name, one in entries
+            if isinstance(one, dict)
+        }
+    return {
+        name: dict(enumerate(cast("list[object]", one)))
+        for name, one in entries
+        if isinstance(one, list)
+    }
+
+
+def _object(text: Text, at: tuple[str, ...]) -> tuple[Place, object]:
+    """The value at the end of a way of keys; null where there is none."""
+    if not at:
+        return text.value()
+    if text.peek() == "{":
+        for key in text.entries():
+            if key == at[0]:
+                return _object(text, at[1:])
+            text.value()
+    return text.place(""), None
