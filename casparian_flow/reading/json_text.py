@@ -168,8 +168,10 @@ def _record(  # noqa: PLR0911 - one return per shape reads best
         return Fault(place, "DUPLICATE_KEY", "an object has a key twice")
     if isinstance(value, dict):
         pairs = cast("dict[str, object]", value)
-        if _PLAIN.issuperset(map(type, pairs.values())) and _are_plain(pairs):
-            return Record(place, cast("dict[str, str | None]", pairs))
+        if _are_plain(pairs):
+            if _PLAIN.issuperset(map(type, pairs.values())):
+                return Record(place, cast("dict[str, str | None]", pairs))
+            return Record(place, dict(zip(pairs, map(as_text, pairs.values()), strict=True)))
         return Record(place, {_name(key, pairs): as_text(item) for key, item in pairs.items()})
     if isinstance(value, list) and names:
         items = cast("list[object]", value)
