@@ -48,12 +48,15 @@ def quarantine(house: House, _caller: Caller, *, topic: str) -> QuarantineCauses
         for row in found
     ]
     count = sum(one.records for one in causes)
-    steps = [] if not causes else [f'explain(subject="{topic}")']
+    steps = [
+        "casparian publish DRAFT --reprocess failed, once a draft reads them",
+        f"casparian quarantine {topic} --dismiss NOTE, if they need no mending",
+    ]
     return QuarantineCauses(
         summary=f"{sentence(count, 'record')} of {topic} set aside.",
         topic=topic,
         causes=causes,
-        next_steps=steps,
+        next_steps=steps if causes else [],
     )
 
 
