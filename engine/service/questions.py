@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 from sqlalchemy import select
@@ -41,8 +42,9 @@ def query(
     if not sql.strip():
         raise ConfigError("no SQL was given", hint='For example: query(sql="SELECT 1").')
     offset = offset_of(sql, cursor)
-    room = _MOST_BYTES_FOR_A_MODEL if caller.door == "mcp" else answers.Limits.max_bytes
-    limits = answers.Limits(max_rows=max(1, min(max_rows, 1000)), max_bytes=room)
+    limits = answers.Limits(max_rows=max(1, min(max_rows, 1000)))
+    if caller.door == "mcp":
+        limits = replace(limits, max_bytes=_MOST_BYTES_FOR_A_MODEL)
     answer = ask(house, sql, limits, offset)
     count = len(answer.rows)
     summary = f"{sentence(count, 'row')} from {', '.join(answer.tables) or 'no table'}."
