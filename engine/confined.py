@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -140,11 +143,18 @@ def _exchange(
         frame = None
     finally:
         timer.cancel()
-        process.kill()
-        _, said = process.communicate()
+        said = _ended(process, ours)
     if expired.is_set():
         raise Ended(f"no answer within {timeout_s:g} s", is_late=True)
     if frame is None:
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise Ended(last[0][:300], is_late=False)
     return frame.json()
+
+
+def _ended(process: subprocess.Popen[bytes], ours: socket.socket) -> bytes:
+    """End the child and all it started, whatever each of them waits for; what was said at last."""
+    ours.close()  # a child that waits for its task must not keep the pipe open that is read here
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()[1]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from casparian_flow.errors import PluginError
-from engine import constraints
+from engine import casting, constraints
 from engine.events import SetAside
 from engine.keys import Keys
 
@@ -196,7 +196,7 @@ def _held(
     """The column in its agreed type; rows that break it are added to `faults`."""
     given = column
     if not pa.types.is_null(agreed.type) and column.type != agreed.type:
-        column, misfits = _cast(column, agreed.type)
+        column, misfits = casting.exactly(column, agreed.type)
         for row in misfits:
             why = f"{agreed.name}: {given[row].as_py()!r} is no {agreed.type}"
             faults.setdefault(row, (agreed.name, "CONTRACT_TYPE", why))
@@ -208,20 +208,6 @@ def _held(
         why = f"{agreed.name}: {given[row].as_py()!r} breaks what was stated: {rule}"
         faults.setdefault(row, (agreed.name, "CONTRACT_VALUE", why))
     return column
-
-
-def _cast(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[int]]:
-    """The column in another type, null where a value does not fit it, and which rows those are."""
-    try:
-        return column.cast(kind, safe=True), []
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        if len(column) <= 1:
-            return pa.nulls(len(column), kind), list(range(len(column)))
-    middle = len(column) // 2
-    left, bad_left = _cast(column.slice(0, middle), kind)
-    right, bad_right = _cast(column.slice(middle), kind)
-    whole = pa.concat_arrays([left, right])
-    return whole, [*bad_left, *(middle + row for row in bad_right)]
 
 
 def _aside(batch: pa.RecordBatch, row: int, column: str, code: str, why: str) -> SetAside:

@@ -124,6 +124,11 @@ def _kind(field: Mapping[str, object], name: str, known: pa.Schema | None) -> pa
         if word not in _ARROW:
             raise _unusable(f"{name}: type {word!r} is not one of {', '.join(sorted(_ARROW))}")
         return _ARROW[str(word)]
+    if field.get("type", "any") not in ("any", _type(str(arrow))):
+        raise _unusable(
+            f"{name}: type {field['type']!r} and arrowType {arrow!r} contradict each other; take"
+            " arrowType out to change the type"
+        )
     if known is not None and name in known.names and str(known.field(name).type) == arrow:
         return known.field(name).type
     if arrow in _PLAIN:

@@ -214,6 +214,8 @@ def publish(
     as_json: Json = False,
 ) -> int:
     """Put a validated draft in force; you are asked to approve it here."""
+    if digest is None:  # what was validated last is what was looked at
+        digest = cast("str | None", ask("get_draft", {"draft": draft})["digest"])
     if digest is None:
         validated = ask("validate_plugin", {"draft": draft, "wait_s": 86400}, what="validating")
         if not validated["ok"]:

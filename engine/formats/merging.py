@@ -155,15 +155,16 @@ def _together(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Profile:
         for alias, files in aliases.get(name, {}).items():
             drift.append(f"{name} is called {alias!r} in {_listed(files, len(kin))}")
         merged.append(replace(one, aliases=sorted(aliases.get(name, {}))))
-    order = [[c.name for c in seen.profile.columns] for seen in kin]
-    if any(_order(names, columns) != sorted(_order(names, columns)) for names in order):
+    orders = [_order(base, one.profile) for one in kin]
+    if any(order != sorted(order) for order in orders):
         drift.append("some files have their columns in another order; they are read by name")
     return replace(base, columns=tuple(merged), problems=(*base.problems, *drift))
 
 
-def _order(names: Sequence[str], columns: dict[str, list[tuple[str, ColumnProfile]]]) -> list[int]:
-    places = {name: number for number, name in enumerate(columns)}
-    return [places[name] for name in names if name in places]
+def _order(base: Profile, other: Profile) -> list[int]:
+    """The places that a file's columns have in the base, for those that both have."""
+    places = {column.name: number for number, column in enumerate(base.columns)}
+    return [places[column.name] for column in other.columns if column.name in places]
 
 
 def _listed(files: Sequence[str], count: int) -> str:
@@ -256,11 +257,13 @@ def _without_odd(filled: _Found) -> tuple[_Found, str | None]:
     if not plain or not typed:
         return filled, None
     file, one = plain[0]
-    odd = next((t for t in one.examples if decide([t]).type == "string"), one.examples[0])
+    odd = next((t for t in one.examples if decide([t]).type == "string"), None)
     kind = typed[0][1].type
-    told = f"{kind} in {len(typed):,} files, not in {len(plain):,} (such as {odd!r} in {file})"
+    where = f"{odd!r} in {file}" if odd is not None else f"{file}, where most are"
+    told = f"{kind} in {len(typed):,} files, not in all of {len(plain):,} (such as {where})"
     if len(plain) <= _FEW * len(filled):
-        return [pair for pair in filled if pair not in plain], f"{told}: those are set aside"
+        kept = [pair for pair in filled if pair not in plain]
+        return kept, f"{told}: records with values that are none are set aside"
     return filled, f"{told}; kept as text"
 
 

@@ -187,7 +187,8 @@ def _instead(effects: Effects) -> str | None:
     choices = effects.choices
     if choices.get("new") == choices.get("all"):
         return None
-    listed = ", ".join(f"{name} {count}" for name, count in choices.items())
+    words = {"failed": "failed or with records set aside"}
+    listed = ", ".join(f"{words.get(name, name)} {count}" for name, count in choices.items())
     return f"Jobs by choice of reprocess: {listed}."
 
 

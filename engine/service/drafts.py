@@ -97,7 +97,12 @@ def draft_plugin(
         notice = taken(session, name, manifest.topics) if manifest else ""
     result = _draft_result(identity, revision, made, manifest, [*findings_of(findings), *trouble])
     if goal:
-        result.next_steps.append(_rest_of_goal(identity, followed))
+        result.next_steps.append(_rest_of_goal(identity))
+        result.summary += (
+            f" Of the goal was followed: {'; '.join(followed)}."
+            if followed
+            else " Nothing of the goal could be followed without guessing."
+        )
     result.summary += notice
     return result
 
@@ -119,11 +124,11 @@ def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftFiles:
         assert row is not None  # noqa: S101 - draft is a str here, so it was found
         files = {name: str(text) for name, text in row.files.items()}
         made = _Made(files, list(row.dependencies), row.method, [], row.profile)
-        revision = row.revision
+        revision, digest = row.revision, row.digest
     manifest, trouble = manifest_or_finding(files["plugin.py"])
     findings = inspect_files({n: t.encode() for n, t in files.items()}, entry="plugin.py")
     found = _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble])
-    return DraftFiles(**found.model_dump(), files=files)
+    return DraftFiles(**found.model_dump(), files=files, digest=digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,10 +380,9 @@ def _draft_result(
     )
 
 
-def _rest_of_goal(identity: str, followed: list[str]) -> str:
+def _rest_of_goal(identity: str) -> str:
     """What to do about that part of a goal which steers nothing."""
-    done = f"of the goal was followed: {'; '.join(followed)}. " if followed else ""
-    return f'{done}for what else the goal wants, edit the source: draft="{identity}", source=...'
+    return f'for what else the goal wants, edit the source: draft="{identity}", source=...'
 
 
 def sinks_of(session: Session, draft: Draft, manifest: Manifest) -> dict[str, list[str]]:

@@ -33,6 +33,7 @@ from engine.service.names import (
     sentence,
 )
 from engine.service.results import Explanation
+from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.states import JobStatus, LocationState
 from engine.tagger import rules_of
 
@@ -192,7 +193,9 @@ def _by_jobs(
     evidence: list[str] = []
     for job in jobs[:5]:
         rows = session.scalar(
-            select(func.coalesce(func.sum(JobOutput.rows), 0)).where(JobOutput.job_id == job.id)
+            select(func.coalesce(func.sum(JobOutput.rows), 0)).where(
+                JobOutput.job_id == job.id, ~JobOutput.topic.endswith(QUARANTINE_SUFFIX)
+            )
         )
         what = f"job-{job.id}: {job.status.value.lower()}, {sentence(rows or 0, 'row')}"
         if job.quarantined:
@@ -217,6 +220,7 @@ def _topic(session: Session, topic: str) -> Explanation:
             f" {dataset.quarantined} records quarantined; newest data {dataset.newest}."
         )
     ]
-    is_whole = not dataset.files_failed and not dataset.files_pending
-    steps = [] if is_whole else ['get_jobs(state="failed")']
+    is_whole = dataset.caveat is None
+    steps = ['get_jobs(state="failed")'] if dataset.files_failed else []
+    steps += [f"casparian quarantine {topic}"] if dataset.quarantined else []
     return _told(topic, "complete" if is_whole else "incomplete", evidence, steps)

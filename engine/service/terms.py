@@ -98,8 +98,12 @@ def set_contract(
     house.changes.announce()
     steps = [f"casparian contract {topic}"]
     if fed and table_schema is not None:
-        told.append(f"{', '.join(fed)} stays under the contract it was published with.")
-        steps.append(f"validate and publish {fed[0]} again, to hold it to the new contract")
+        plugins = f"Plugin {', '.join(fed)}" if len(fed) == 1 else f"Plugins {', '.join(fed)}"
+        each = "it was" if len(fed) == 1 else "each was"
+        told.append(
+            f"{plugins}: still under the contract that {each} published with, rows included;"
+            " validate and publish again, with --reprocess all, to hold them to this one."
+        )
     return Done(summary=" ".join(told), next_steps=steps)
 
 
@@ -122,6 +126,22 @@ def _policy(text: str | None) -> Policy | None:
 def _state(session: Session, topic: str, document: dict[str, object], now: datetime) -> str:
     """Make a Table Schema the topic's next contract; what that changes, in words."""
     known = newest_contract(session, topic)
+    written = document.get("version")
+    if (
+        known is not None
+        and document.get("name") == topic
+        and written
+        not in (
+            None,
+            str(known.version),
+        )
+    ):
+        raise ConfigError(
+            f"this Table Schema was written from contract {written} of {topic}, which is at"
+            f" {known.version} now",
+            hint=f"Write it anew with `casparian contract {topic} --to FILE` and change that, or"
+            " take `version` out of it.",
+        )
     before: pa.Schema | None = None if known is None else schema_in(known.terms)
     terms = table_schemas.imported(document, before)
     if known is not None and all(terms.get(w) == known.terms.get(w) for w in ("columns", "key")):

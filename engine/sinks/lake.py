@@ -110,7 +110,7 @@ class Staging:
         folder = self._lake / topic / f"{one.location_id // 1000:06d}"
         name = (
             f"l{one.location_id}-v{one.file_version_id}-{one.sha256[:12]}-{one.artifact_hash[:12]}"
-            f"-g{one.generation}-a{one.attempt}.parquet"
+            f"-j{one.job_id}-a{one.attempt}.parquet"
         )
         return folder / name
 

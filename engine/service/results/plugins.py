@@ -32,6 +32,8 @@ class DraftFiles(DraftResult):
     """A draft with everything that is needed to go on writing it."""
 
     files: dict[str, str]
+    digest: str | None = None
+    """Of all that publishing would put in force; None where it has not passed validation."""
 
 
 class TopicRows(Part):
