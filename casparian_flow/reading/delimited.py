@@ -45,6 +45,7 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     footer: str = "",
     newline: str = "\n",
     least: int = 0,
+    unnamed: str = "",
 ) -> Iterator[Block]:
     """Yield blocks of records, with `names` or the names in the source's own header.
 
@@ -63,6 +64,8 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
         newline: A carriage return alone, where that ends lines.
         least: Records with fewer cells than columns, but as many as this, only lack the last ones;
             0: they are set aside.
+        unnamed: Which column has no name, `first` or `last`, where the header has one cell fewer
+            than the records.
     """
     pattern = re.compile(footer) if footer else None
     dialect = Dialect(encoding, delimiter, quote, escape, comment, padded, pattern)
@@ -70,6 +73,8 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     first = state.head(skip, header)
     if header and not first:
         return
+    if unnamed and first:
+        first[-1] = ["", *first[-1]] if unnamed == "first" else [*first[-1], ""]
     columns = header_names(first) if header else list(names)
     repeated = first[-1] if header == 1 else []
     start = empty(columns)  # a header without records still says what the columns are

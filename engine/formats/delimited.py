@@ -46,7 +46,7 @@ def recognise(sample: Sample) -> Profile | None:
         notes.append(f"{arguments['skip']} lines above the table are passed over")
     if header and found.rows and not headers.is_proven(best.rows[0].cells, found.columns.values()):
         notes.append("the first row is taken for a header; nothing but its place says so")
-    if not header and not best.names:
+    if not header:
         notes.append("no header row: columns are numbered; rename them in `names` and COLUMNS")
     elif not found.rows:
         notes.append("a header and no records: types cannot be known")
@@ -80,7 +80,9 @@ def _arguments(
     arguments["header"] = header
     if best.least:
         arguments["least"] = best.least
-    if not header:
+    if best.unnamed:
+        arguments["unnamed"] = best.unnamed
+    elif not header:
         arguments["names"] = list(names)
     if sample.newline == "\r":
         arguments["newline"] = "\r"
@@ -94,9 +96,10 @@ def _only_comments(sample: Sample, count: int, comment: str) -> bool:
 
 def _header(one: Dialected) -> tuple[int, list[str], list[str]]:
     """How many rows name the columns, the names, and what is odd about them."""
-    if one.names:
-        why = "the header has one cell fewer than the rows: see `names` for which has no name"
-        return 0, header_names([list(one.names)]), [why]
+    if one.unnamed:
+        cells = [["", *one.rows[0].cells], [*one.rows[0].cells, ""]][one.unnamed == "last"]
+        why = "the header has one cell fewer than the rows: the"
+        return 1, header_names([cells]), [f"{why} {one.unnamed} column is the one without a name"]
     body = [row.cells for row in one.rows[1:] if len(row.cells) == one.width]
     first = [cell.strip() for cell in one.rows[0].cells]
     if not headers.names_columns(first, body, one.width):
@@ -125,7 +128,7 @@ def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]
     cells = [cell.strip() for cell in last.cells]
     lead = next((cell for cell in cells if cell), "")
     found = _FOOTER.match(lead) or _FOOTER_LINE.match(lead)
-    is_ragged = len(last.cells) < one.width
+    is_ragged = len(last.cells) < (one.least or one.width)
     is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
     if found is None or not (is_ragged or is_word or not all(cells)):
         return "", []
@@ -138,6 +141,7 @@ def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]
         "(?i)^"
         + re.escape(line[: line.lower().find(lead.lower())])
         + re.sub(r"\d+", lambda _: r"\d+", re.escape(found[0].strip("\"' ")))
+        + r"(?!\w)"  # TotalEnergies is no total
     )
     why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
     return pattern, [f"{why}; the draft passes over it (`footer`)"]

@@ -61,8 +61,8 @@ class Dialected:
     share: float
     """How many rows have the usual number of fields."""
     score: float
-    names: tuple[str, ...] = ()
-    """The cells of a header that has one fewer than the rows, at their places; else none."""
+    unnamed: str = ""
+    """Which column has no name, `first` or `last`, where the header has one cell fewer."""
     least: int = 0
     """Rows with as many cells as this, but fewer than the header, lack the last; 0: none do."""
 
@@ -117,8 +117,18 @@ def _comment_of(text: str) -> str:
     for mark in ("##", "#", "//", "%", "--"):
         marked = [line for line in head if line.startswith(mark)]
         if head and head[0].startswith(mark) and len(marked) < len([x for x in head if x.strip()]):
-            return "" if _are_records(marked, head) else mark
+            return "" if _are_records(marked, head) or _names(marked[-1], mark, head) else mark
     return ""
+
+
+def _names(line: str, mark: str, head: Sequence[str]) -> bool:
+    """Whether the last line that begins like a comment names as many columns as the next has."""
+    behind = head[head.index(line) + 1 :][:1]
+    for delimiter in (",", ";", "\t", "|"):
+        cells = line.removeprefix(mark).split(delimiter)
+        if len(cells) > 1 and behind and behind[0].count(delimiter) == len(cells) - 1:
+            return all(map(_IDENTIFIER.fullmatch, cells))
+    return False
 
 
 def _are_records(marked: Sequence[str], head: Sequence[str]) -> bool:
@@ -161,18 +171,18 @@ def _read(text: str, dialect: Dialect, *, may_lack: bool) -> Dialected | None:
         first = _after_words(rows, first, width)
     if first is None:
         return None
-    table, names = rows[first:], ()
+    table, unnamed = rows[first:], ""
     wide = _wide_header(rows, first, width) if may_lack else None
     if wide is not None:
         table, width = rows[wide:], len(rows[wide].cells)
     elif first and len(rows[first - 1].cells) == width - 1 > 1:
         above = rows[first - 1]
-        is_weak = dialect.delimiter in _WEAK
-        names = _placed(above, table) if _is_header(above, table[0], is_weak=is_weak) else ()
-    least = _least(table, width) if may_lack else 0
+        if _is_header(above, table[0], is_weak=dialect.delimiter in _WEAK):
+            table, unnamed = rows[first - 1 :], _unnamed(table)
+    least = _least(table, width) if may_lack and not unnamed else 0
     share = sum(len(row.cells) == width or 0 < least <= len(row.cells) < width for row in table)
     score = _score(table[:_JUDGED_ROWS], dialect)
-    return Dialected(dialect, table, width, share / len(table), score, names, least)
+    return Dialected(dialect, table, width, share / len(table), score, unnamed, least)
 
 
 def _after_words(rows: Sequence[Row], first: int, width: int) -> int:
@@ -202,11 +212,15 @@ def _is_header(above: Row, first: Row, *, is_weak: bool) -> bool:
     return is_near and are_names and not any(looks_typed(cell) for cell in cells)
 
 
-def _placed(above: Row, table: Sequence[Row]) -> tuple[str, ...]:
-    """Names for rows of one cell more: the last cell is empty in all, or the first has no name."""
-    if all(not row.cells[-1].strip() for row in table):
-        return (*above.cells, "")
-    return ("", *above.cells)
+def _unnamed(table: Sequence[Row]) -> str:
+    """Where rows of one cell more than the header have the one without a name.
+
+    First where rows have names of their own, as R writes them: each another, and no last cell
+    empty. Else last, as where every line ends with a delimiter.
+    """
+    filled = sum(bool(row.cells[-1].strip()) for row in table)
+    first = {row.cells[0] for row in table}
+    return "first" if filled >= 0.9 * len(table) and len(first) == len(table) else "last"
 
 
 def _least(table: Sequence[Row], width: int) -> int:
@@ -214,10 +228,11 @@ def _least(table: Sequence[Row], width: int) -> int:
     lengths = [len(row.cells) for row in table]
     short = [length for length in lengths if max(2, width / 2) <= length < width]
     longer = sum(length > width for length in lengths)
-    are_many = len(short) >= _FEW_SHORT and len(short) >= _SHORT_SHARE * len(lengths)
     are_all = len(short) > 1 and width not in lengths[1:]
-    is_rule = (are_many or are_all) and longer <= _LONG_SHARE * len(lengths)
-    return min(short) if is_rule else 0
+    usual = [n for n, count in Counter(short).items() if are_all or count >= _FEW_SHORT]
+    are_many = are_all or len(short) >= _SHORT_SHARE * len(lengths)
+    is_rule = usual and are_many and longer <= _LONG_SHARE * len(lengths)
+    return min(usual) if is_rule else 0
 
 
 def _usual_width(widths: Counter[int]) -> int:
