@@ -16,11 +16,12 @@ def _is_before(first: str, second: str) -> Callable[[str], bool]:
 
 _WORDS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     # what a goal says, and which of the ways to write a value that leaves
-    (r"\bday[ -]first\b|\bdd/mm\b|\bdd\.mm\b|\bdd-mm\b", _is_before("%d", "%m")),
-    (r"\bmonth[ -]first\b|\bmm/dd\b|\bmm-dd\b", _is_before("%m", "%d")),
+    (r"\bday[ -]first\b|(?<![\w/.-])dd[/.-]mm", _is_before("%d", "%m")),
+    (r"\bmonth[ -]first\b|(?<![\w/.-])mm[/.-]dd", _is_before("%m", "%d")),
     (r"\bdecimal commas?\b", lambda form: form == "decimal comma"),
     (r"\bdecimal points?\b|\bthousands commas?\b", lambda form: form == "thousands comma"),
 )
+_NEGATED = re.compile(r"(?i)\b(?:no|not|never|without|instead of|isn't|aren't)\b[^.;,]{0,20}$")
 
 
 def steered(profile: Profile, goal: str | None) -> tuple[Profile, list[str]]:
@@ -58,8 +59,11 @@ def _decided(column: ColumnProfile, goal: str, told: list[str]) -> ColumnProfile
         return column
     left = column.candidates
     for words, leaves in _WORDS:
-        if re.search(words, goal, re.IGNORECASE):
-            left = [form for form in left if leaves(form)] or left
+        found = re.search(words, goal, re.IGNORECASE)
+        if found and _NEGATED.search(goal[: found.start()]):
+            return column  # what it is not says not what it is
+        if found and any(leaves(form) for form in column.candidates):
+            left = [form for form in left if leaves(form)]
     if len(left) != 1:
         return column
     told.append(f"{column.name} is read as {left[0]}, as the goal says")

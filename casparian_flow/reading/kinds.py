@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,8 +55,8 @@ NUMBER_FORMS = {
     ),
 }
 """How numbers are written; patterns are RE2's."""
-_NOT_EXACT = r"^[+-]?(0[0-9]|[0-9]{16,}([.]0*)?$)"
-"""Codes, and whole numbers too long for a double to hold."""
+_NOT_EXACT = r"^[+-]?(0[0-9]|[0-9]{16,}([.][0-9]*)?$)"
+"""Codes, and numbers whose whole part may be too long for a double to hold."""
 _LEAST_ISO_CHARS = 16
 _EPOCHS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,6}0{0,3})?)?"
@@ -155,10 +156,9 @@ def _exact(text: pa.Array) -> pa.Array:
 
 
 def _is_held(text: str) -> bool:
-    """Whether a double keeps a whole number; a code that begins with 0 is none."""
-    whole = text.partition(".")[0].lstrip("+")
-    is_code = whole.lstrip("-").startswith("0")
-    return not is_code and int(float(whole)) == int(whole)
+    """Whether a double keeps a long number as it is; a code that begins with 0 is none."""
+    is_code = text.lstrip("+-").startswith("0")
+    return not is_code and Decimal(text) == Decimal(float(text))
 
 
 def _number_text(text: pa.Array, form: str) -> pa.Array:

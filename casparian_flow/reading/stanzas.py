@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.blocks import Block, Fault, Passed, Place, Record, from_records
 from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
@@ -20,7 +20,9 @@ _CARD_FIELD = re.compile(
     r'(?P<parameters>(?:;[^":;]*(?:"[^"]*"[^":;]*)*)*):(?P<value>.*)',
     re.DOTALL,
 )
-_PARAMETER = re.compile(r';([^"=;]+)(?:=("[^"]*"|[^;]*))?')
+_PARAMETER = re.compile(r';([^"=;]+)(?:=((?:"[^"]*"|[^";])*))?')
+_PROPERTY = re.compile(r"[A-Z][A-Z-]*[;:]")
+_COMPONENTS = ("VCARD", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 _PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 _OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>[^<]*)")
 _OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
@@ -31,6 +33,8 @@ _OFX_TRADES = (
     "SELLMF", "SELLOPT", "SELLOTHER", "SELLSTOCK", "SPLIT", "TRANSFER",
 )  # fmt: skip
 """What an investment account does; each holds an INVTRAN and what else is known of it."""
+_OFX_STATEMENTS = ("STMTRS", "CCSTMTRS", "INVSTMTRS")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _MOST_LINES = 100_000
 
 
@@ -194,7 +198,7 @@ def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterato
     return from_records(_cards(source, component.upper(), encoding))
 
 
-def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | Fault]:
+def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | Fault | Passed]:
     held: list[Place] = []
     depth = 0
     for line in lines(source, encoding):
@@ -212,6 +216,8 @@ def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | F
             if depth == 0:
                 yield _card(held)
                 held = []
+        elif word.startswith("BEGIN:") and word[6:] in _COMPONENTS:
+            yield Passed(f"{word[6:]}, which is not read")
     if held:
         yield Fault(_whole(held), "CUT_OFF", f"BEGIN:{component} without its end")
 
@@ -236,14 +242,16 @@ def _add_property(values: dict[str, str | None], found: re.Match[str]) -> None:
     parameters: list[tuple[str, str]] = [("GROUP", found["group"])] if found["group"] else []
     for key, text in _PARAMETER.findall(found["parameters"]):
         is_bare = not text
-        parameters.append(("TYPE" if is_bare else key.upper(), key if is_bare else text.strip('"')))
+        value = text.replace('"', "")
+        parameters.append(("TYPE" if is_bare else key.upper(), key if is_bare else value))
     value = found["value"]
     encoded = [one for one in parameters if one[1].upper() == "QUOTED-PRINTABLE"]
     if encoded:
         charset = dict(parameters).get("CHARSET", "utf-8")
         value = _printable(value, charset)
         parameters = [one for one in parameters if one not in encoded and one[0] != "CHARSET"]
-    value = re.sub(r"\\([nN,;\\])", _unescaped, value)
+    if values.get("VERSION") != "2.1":  # which has no such escapes
+        value = re.sub(r"\\([nN,;\\])", _unescaped, value)
     for key, text in [(name, value), *((f"{name};{key}", text) for key, text in parameters)]:
         values[key] = text if key not in values else f"{values[key]}\n{text}"
 
@@ -265,8 +273,8 @@ def _unfolded(held: Sequence[Place]) -> list[str]:
     texts: list[str] = []
     for line in held:
         is_open = bool(texts) and texts[-1].endswith("=") and _PRINTABLE.match(texts[-1])
-        if is_open:
-            texts[-1] = texts[-1][:-1] + line.raw.strip()
+        if is_open and not _PROPERTY.match(line.raw):
+            texts[-1] = texts[-1][:-1] + line.raw.rstrip()
         elif line.raw[:1] in (" ", "\t") and texts:
             texts[-1] += line.raw[1:]
         elif line.raw.strip():
@@ -280,7 +288,7 @@ def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") ->
     Reads OFX 1 (SGML, whose values have no closing tags) and OFX 2 (XML). With INVTRAN for its
     `record` a row is whatever an investment account did, and `TRANSACTION` says what that was.
     """
-    records = _OFX_TRADES if record == "INVTRAN" else (record,)
+    records = (*_OFX_TRADES, "STMTTRN") if record == "INVTRAN" else (record,)
     return from_records(_ofx(source, records, encoding))
 
 
@@ -294,16 +302,18 @@ def _ofx(source: Source, records: Collection[str], encoding: str) -> Iterator[Re
             continue
         if held:
             held.append(line)
+        statement.go_on(line.raw)
         for found in _OFX_TAG.finditer(line.raw):
             is_end, name = bool(found["close"]), found["name"].upper()
-            if name not in records or (is_end and name != record):
+            is_inner = name != record and record in _OFX_TRADES and name == "STMTTRN"
+            if name not in records or is_inner or (is_end and name != record):
                 statement.take(found, is_inside=bool(held))
                 continue
             if held and not is_end:
                 yield Fault(_whole(held[:-1] or held), "CUT_OFF", f"<{record}> without its end")
             elif held:
                 yield Record(_whole(held), {**statement.around, **statement.values})
-            statement.values = {"TRANSACTION": name} if len(records) > 1 else {}
+            statement.begin({"TRANSACTION": name} if len(records) > 1 else {})
             record, held = ("", []) if is_end else (name, [line])
     if held:
         yield Fault(_whole(held), "CUT_OFF", f"<{record}> without its end")
@@ -318,19 +328,38 @@ class _Ofx:
     values: dict[str, str | None] = field(default_factory=dict[str, str | None])
     """Of the transaction that is open."""
     _within: list[str] = field(default_factory=list[str])
+    _last: str = ""
+    """The field that a line without a tag goes on with."""
+
+    def begin(self, values: dict[str, str | None]) -> None:
+        """A record begins or has ended."""
+        self.values, self._within, self._last = values, [], ""
+
+    def go_on(self, line: str) -> None:
+        """Take what stands before the first tag of a line: it belongs to the value before."""
+        text = line.partition("<")[0].strip()
+        if text and self._last:
+            self.values[self._last] = f"{self.values[self._last]}\n{_unentitied(text)}"
 
     def take(self, found: re.Match[str], *, is_inside: bool) -> None:
         """Take a tag; in an aggregate of its own, such as whom money went to, it is prefixed."""
-        name, value = found["name"].upper(), html.unescape(found["value"].strip())
-        if name in _OFX_AGGREGATES:
-            if found["close"]:
-                self._within = self._within[:-1]
-            else:
-                self._within.append(name)
+        name, value = found["name"].upper(), _unentitied(found["value"].strip())
+        self._last = ""
+        if name in _OFX_STATEMENTS and not found["close"]:
+            self.around = {}
+        elif name in _OFX_AGGREGATES and found["close"]:
+            self._within = self._within[:-1]
+        elif name in _OFX_AGGREGATES and not value:
+            self._within.append(name)
         elif value and not found["close"]:
             if is_inside:
-                key = ".".join([*self._within, name])
+                self._last = key = ".".join([*self._within, name])
                 before = self.values.get(key)
                 self.values[key] = value if before is None else f"{before}\n{value}"
             elif name in _OFX_ACCOUNT:
                 self.around[name] = value
+
+
+def _unentitied(text: str) -> str:
+    """Text without entities; an ampersand that begins none stays what it is."""
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)

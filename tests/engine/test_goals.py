@@ -48,7 +48,15 @@ def test_a_goal_decides_what_is_open(
     assert told[0].startswith(column)
 
 
-@pytest.mark.parametrize("goal", [None, "", "sales by day", "one row per order", "as text"])
+@pytest.mark.parametrize(
+    "goal",
+    [
+        None, "", "sales by day", "one row per order", "as text", "give dates as yyyy-mm-dd",
+        "folder layout is yyyy/mm/dd", "dates are month first, not day first", "not day first",
+        "day first or month first", "amounts have no decimal commas",
+        "decimal points, never decimal commas",
+    ],
+)  # fmt: skip
 def test_other_words_decide_nothing(profile: Profile, goal: str | None) -> None:
     assert steered(profile, goal) == (profile, [])
 
@@ -62,4 +70,6 @@ def test_a_goal_at_the_command_line_says_what_of_it_was_followed(house: House, d
     plain = " ".join(said.split())
     assert '"day": ("date", "%d/%m/%Y")' in plain
     made = house.call("draft_plugin", files=[str(data / "a.csv")], goal="day first, summed")
-    assert made["next_steps"][-1].startswith("of the goal was followed: day is read as %d/%m/%Y")
+    assert "Of the goal was followed: day is read as %d/%m/%Y" in made["summary"]
+    unheard = house.call("draft_plugin", files=[str(data / "a.csv")], goal="by magic")
+    assert "Nothing of the goal could be followed" in unheard["summary"]

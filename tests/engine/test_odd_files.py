@@ -67,6 +67,44 @@ TABLES: dict[str, tuple[str, list[str], list[list[Any]], int]] = {
         [[1749, 0.5, 1.5], [1750, 1.5, 1.5]],
         0,
     ),
+    "name_like_a_total.csv": (
+        "company,country,amount\nShell,UK,10\nBP,UK,12\nEni,IT,9\nTotalEnergies,FR,14\nTotal,,45\n",
+        ["company", "country", "amount"],
+        [["Shell", "UK", 10], ["BP", "UK", 12], ["Eni", "IT", 9], ["TotalEnergies", "FR", 14]],
+        0,
+    ),
+    "marked_header.csv": (
+        "#name,city\nalice,paris\nbob,rome\ncarl,oslo\ndora,bern\n",
+        ["#name", "city"],
+        [["alice", "paris"], ["bob", "rome"]],
+        0,
+    ),
+    "sometimes_a_last_cell.csv": (
+        "name,city,team\nBob,Rome,red,\nEve,Paris,blue,late\nJim,Oslo,red,\nAnn,Bern,blue,\n",
+        ["name", "city", "team", "column_4"],
+        [["Bob", "Rome", "red", None], ["Eve", "Paris", "blue", "late"]],
+        0,
+    ),
+    "two_accounts.ofx": (
+        "OFXHEADER:100\n\n<OFX><STMTRS><BANKACCTFROM><BANKID>123<ACCTTYPE>CHECKING</BANKACCTFROM>\n"
+        "<STMTTRN><FITID>x1<MEMO>first\nsecond<NAME>SMITH&LTD &amp; CO</STMTTRN></STMTRS>\n"
+        "<CCSTMTRS><CCACCTFROM><ACCTID>4111</CCACCTFROM>\n"
+        "<STMTTRN><FITID>x2<CURRENCY>USD<NAME>b</STMTTRN><STMTTRN><FITID>x3</STMTTRN></CCSTMTRS></OFX>\n",
+        ["BANKID", "ACCTTYPE", "FITID", "MEMO", "NAME", "ACCTID", "CURRENCY"],
+        [
+            [123, "CHECKING", "x1", "first\nsecond", "SMITH&LTD & CO", None, None],
+            [None, None, "x2", None, "b", 4111, "USD"],
+            [None, None, "x3", None, None, 4111, None],
+        ],
+        0,
+    ),
+    "signs_of_old_cards.vcf": (
+        "BEGIN:VCARD\nVERSION:2.1\nNOTE;QUOTED-PRINTABLE:abc=\nTEL;CELL:123\n"
+        'X-PATH:C:\\new\\notes\nX-M;V="a","b":c\nEND:VCARD\n',
+        ["VERSION", "NOTE", "TEL", "TEL;TYPE", "X-PATH", "X-M", "X-M;V"],
+        [[2.1, "abc", 123, "CELL", "C:\\new\\notes", "c", "a,b"]],
+        0,
+    ),
     "shapes.txt": (
         "shape_id,shape_pt_lat,shape_pt_lon\n", ["shape_id", "shape_pt_lat", "shape_pt_lon"], [], 0
     ),
@@ -176,3 +214,37 @@ def test_usual_words_for_nothing_are_null_though_no_sample_showed_them(tmp_path:
     [rows] = kept.rows.values()
     assert [(row["x"], row["name"]) for row in rows] == [(None, "NA"), (None, "b"), (None, "c")]
     assert kept.aside == [("TYPE_MISMATCH", 5)]
+
+
+def test_a_header_of_one_cell_fewer_is_read_by_name_in_every_file(tmp_path: Path) -> None:
+    source = drafted(
+        tmp_path, "a.csv", b"id,name,city\nA1,Bob,Rome,\nA2,Eve,Paris,\nA3,Jim,Oslo,\n"
+    )
+    (tmp_path / "b.csv").write_text("id,city,name\nA1,Rome,Bob,\nA2,Paris,Eve,\n")
+
+    [rows] = run(source, tmp_path / "b.csv").rows.values()
+
+    assert [(row["name"], row["city"]) for row in rows] == [("Bob", "Rome"), ("Eve", "Paris")]
+
+
+def test_components_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    event = "BEGIN:VEVENT\nUID:{0}\nEND:VEVENT\n"
+    calendar = "BEGIN:VCALENDAR\n{0}END:VCALENDAR\n"
+    first = calendar.format(event.format("a") + event.format("b"))
+    source = drafted(tmp_path, "a.ics", first.encode())
+    second = calendar.format(event.format("c") + "BEGIN:VTODO\nUID:d\nEND:VTODO\n")
+    (tmp_path / "b.ics").write_text(second)
+
+    kept = run(source, tmp_path / "b.ics")
+
+    assert (kept.read, kept.skipped, len(kept.rows["t"])) == (2, 1, 1)
+
+
+def test_long_numbers_that_a_double_would_change_are_set_aside(tmp_path: Path) -> None:
+    source = drafted(tmp_path, "a.csv", b"id,amt\n1,1.5\n2,0.5\n")
+    (tmp_path / "b.csv").write_text("id,amt\n1,9007199254740993.5\n2,1234567890123456.5\n")
+
+    kept = run(source, tmp_path / "b.csv")
+
+    assert [row["amt"] for row in kept.rows["t"]] == [1234567890123456.5]
+    assert kept.aside == [("TYPE_MISMATCH", 2)]
