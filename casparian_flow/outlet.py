@@ -217,12 +217,32 @@ def _fit(batch: pa.RecordBatch, schema: pa.Schema, topic: str) -> pa.RecordBatch
             columns.append(pa.nulls(batch.num_rows, field.type))
             continue
         column = batch.column(field.name)
-        try:
-            columns.append(column.cast(field.type, safe=True))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        held = _held(column, field.type)
+        if held is None:
             change = f"column {field.name} was {field.type} and became {column.type}"
-            raise _schema_changed(topic, change) from error
+            raise _schema_changed(topic, change)
+        columns.append(held)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _held(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """The column in another type that holds each of its values as it is; None if it does not.
+
+    Only among numbers, and among types of one name: Arrow reads 007 as 7 and calls 5 true.
+    """
+    import pyarrow as pa
+
+    types = pa.types
+    if column.type == kind or types.is_null(column.type):
+        return column.cast(kind)
+    numbers = [types.is_integer(one) or types.is_floating(one) for one in (column.type, kind)]
+    if not all(numbers) and column.type.id != kind.id:
+        return None
+    try:
+        held = column.cast(kind, safe=True)
+        return held if held.cast(column.type, safe=True).equals(column) else None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
 
 
 def _schema_changed(topic: str, change: str) -> PluginError:

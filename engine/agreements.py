@@ -9,6 +9,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from engine import constraints
+from engine.casting import widens
 from engine.contracts import Terms, key_in, rules_in, schema_in, stated_in, terms_of
 
 
@@ -70,13 +71,20 @@ def settle(proposed: pa.Schema, standing: Standing | None) -> Settled:
         if one.name in proposed.names:
             given = proposed.field(one.name)
             if one.name in stated or standing.policy is Policy.DISCARD:
-                fields.append(_held(one, given, settled))
+                is_frozen = standing.policy is Policy.FREEZE
+                fields.append(_held(one, given, settled, is_frozen=is_frozen))
             else:
                 fields.append(_both(one, given, standing, settled))
         elif _stays(one, standing, settled):
             fields.append(one)
             absent.append(one.name)
     extra = [one for one in proposed if one.name not in agreed.names]
+    known = {name.lower(): name for name in agreed.names}
+    settled.refused += [
+        f"{one.name} is {known[one.name.lower()]} in other capitals, which SQL does not tell apart"
+        for one in extra
+        if one.name.lower() in known
+    ]
     if standing.policy is Policy.DISCARD:
         settled.left_out += [f"{one.name} is dropped" for one in extra]
     else:
@@ -89,25 +97,23 @@ def settle(proposed: pa.Schema, standing: Standing | None) -> Settled:
     return settled
 
 
-def _held(agreed: pa.Field, given: pa.Field, settled: Settled) -> pa.Field:
+def _held(agreed: pa.Field, given: pa.Field, settled: Settled, *, is_frozen: bool) -> pa.Field:
     """The column as it is agreed: values are cast, and set aside where that cannot be."""
     if given.type != agreed.type and not pa.types.is_null(given.type):
-        settled.left_out.append(f"{agreed.name} is held to {agreed.type}, not {given.type}")
+        told = f"{agreed.name} is held to {agreed.type}, not {given.type}"
+        (settled.refused if is_frozen else settled.left_out).append(told)
     return agreed
 
 
 def _both(agreed: pa.Field, given: pa.Field, standing: Standing, settled: Settled) -> pa.Field:
     """The column where contract and plugin both have it."""
-    try:
-        schemas = [pa.schema([agreed]), pa.schema([given.with_nullable(agreed.nullable)])]
-        both = pa.unify_schemas(schemas, promote_options="permissive").field(0)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return _other(agreed, given, standing, settled)
     takes_any = standing.policy is Policy.FREEZE and pa.types.is_null(agreed.type)
-    if both.type == agreed.type or takes_any:
+    if takes_any or widens(given.type, agreed.type):
         return agreed
-    settled.grown.append(f"{agreed.name}: {agreed.type} becomes {both.type}")
-    return both
+    if widens(agreed.type, given.type):
+        settled.grown.append(f"{agreed.name}: {agreed.type} becomes {given.type}")
+        return given.with_nullable(agreed.nullable)
+    return _other(agreed, given, standing, settled)
 
 
 def _other(agreed: pa.Field, given: pa.Field, standing: Standing, settled: Settled) -> pa.Field:
@@ -147,7 +153,9 @@ def _terms(
         for name, stated in rules_in(standing.terms).items()
         if name in schema.names and constraints.check(schema.field(name).type, stated) is None
     }
-    key = key if set(key) <= set(schema.names) else []
+    if not set(key) <= set(schema.names):
+        settled.decided.append(f"the key {', '.join(key)} goes")
+        key = []
     stated = stated_in(standing.terms) & set(schema.names)
     terms = terms_of(schema, rules, key, stated)
     is_same = all(terms.get(word) == standing.terms.get(word) for word in ("columns", "key"))

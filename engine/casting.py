@@ -85,3 +85,31 @@ def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     middle = len(column) // 2
     halves = [column.slice(0, middle), column.slice(middle)]
     return pa.concat_arrays([_cast(half, kind) for half in halves])
+
+
+def widens(few: pa.DataType, many: pa.DataType) -> bool:  # noqa: PLR0911 - one return a kind reads best
+    """Whether every value of one type is, unchanged, a value of another."""
+    if few == many or pa.types.is_null(few):
+        return True
+    if pa.types.is_integer(few) and pa.types.is_integer(many):
+        is_unsigned = pa.types.is_unsigned_integer(few)
+        room = many.bit_width if pa.types.is_unsigned_integer(many) else many.bit_width - 1
+        need = few.bit_width if is_unsigned else few.bit_width - 1
+        return room >= need and (is_unsigned or pa.types.is_signed_integer(many))
+    if pa.types.is_integer(few) and pa.types.is_floating(many):
+        return few.bit_width <= many.bit_width // 2
+    if pa.types.is_integer(few) and pa.types.is_decimal(many):
+        return _DIGITS[few.bit_width] <= many.precision - many.scale
+    if pa.types.is_floating(few) and pa.types.is_floating(many):
+        return few.bit_width <= many.bit_width
+    if pa.types.is_decimal(few) and pa.types.is_decimal(many):
+        return few.scale <= many.scale and few.precision - few.scale <= many.precision - many.scale
+    if pa.types.is_timestamp(few) and pa.types.is_timestamp(many):
+        return few.tz == many.tz and _UNITS.index(few.unit) <= _UNITS.index(many.unit) < 3
+    return pa.types.is_string(few) and pa.types.is_large_string(many)
+
+
+_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
+"""Of the longest integer of so many bits."""
+_UNITS = ("s", "ms", "us", "ns")
+"""From the coarsest to the finest; the last reaches fewer years than the others."""

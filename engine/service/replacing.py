@@ -65,6 +65,24 @@ def taken(session: Session, name: str, topics: Sequence[str]) -> str:
     return "".join(told)
 
 
+def read_twice(
+    session: Session, name: str, *, topics: Sequence[str], pattern: str, roots: Sequence[int]
+) -> list[str]:
+    """Sentences about files that another plugin reads into one of the topics already."""
+    matching = {one.location_id for one in reprocess.matching_files(session, pattern, roots)}
+    told: list[str] = []
+    for topic in topics:
+        for other in feeders(session, topic, but=name):
+            both = sorted(matching & set(files_read(session, other)))
+            if both:
+                shown = display(session.get_one(FileLocation, both[0]).path)
+                told.append(
+                    f"{topic}: {other.name}@{other.version} reads {sentence(len(both), 'file')} of"
+                    f" these into it already, such as {shown}; their rows would be there twice."
+                )
+    return told
+
+
 def _lost(
     session: Session, active: PluginManifest, pattern: str, roots: Sequence[int]
 ) -> list[int]:

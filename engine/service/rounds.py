@@ -112,10 +112,9 @@ def _told(session: Session, row: Round) -> ReprocessRound:
         .group_by(ProcessingJob.status)
     )
     counts = dict(counted.tuples().all())
-    stopped = counts.get(JobStatus.SUPERSEDED, 0) + counts.get(JobStatus.CANCELLED, 0)
     state = "in view" if row.ended else "under way"
-    if row.undone is not None:
-        state = "cut short" if stopped else "taken back"
+    if row.undone is not None:  # one that was cut short had not ended before
+        state = "cut short" if row.ended == row.undone else "taken back"
     return ReprocessRound(
         round=f"round-{row.id}",
         plugin=f"{manifest.name}@{manifest.version}",

@@ -27,7 +27,7 @@ from engine.service.drafts import (
     sinks_of,
 )
 from engine.service.names import active_plugin, sentence
-from engine.service.replacing import replacement
+from engine.service.replacing import read_twice, replacement
 from engine.service.results import (
     FailedFile,
     FailureCause,
@@ -141,6 +141,10 @@ def _try(
     with house.catalog.writing() as session:
         row = session.get_one(Draft, draft)
         agreed = agreement(session, row.name, report.schemas)
+        roots = sorted({location_of(session, one)[1].id for one in row.samples})
+        agreed.decisions += read_twice(
+            session, row.name, topics=list(report.schemas), pattern=manifest.pattern, roots=roots
+        )
         contract = agreed.contract
         sinks = sinks_of(session, row, manifest)
         digest = digest_in_force(artifact, contract=contract, sinks=sinks)
@@ -157,7 +161,6 @@ def _try(
                 "decisions": agreed.decisions,
                 "validation": result.model_dump(),
             }
-        roots = sorted({location_of(session, one)[1].id for one in row.samples})
         replaced = replacement(
             session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
         )
