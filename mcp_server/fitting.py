@@ -12,7 +12,11 @@ MOST_CHARS = 31_000
 """Of a result as JSON: 8,000 tokens of four characters, less what is said about the cut."""
 _WHOLE = "review"
 """What a person decides on is never cut."""
-_LEAST_ITEMS, _LEAST_TEXT = 3, 2_000
+_PASSES = ((3, 2_000), (3, 400), (1, 100))
+"""How many items of a list and characters of a text are left at least, from mild to hard."""
+_LEAST_KEYS = 20
+_MARK = 60
+"""Characters that the mark of a cut may take."""
 _NAMED = 10
 
 
@@ -20,28 +24,36 @@ _NAMED = 10
 class _Place:
     """Something that can be cut, and where it hangs."""
 
-    owner: dict[str, Any]
-    key: str
-    size: int
+    owner: Any
+    """A dict or a list."""
+    key: Any
+    label: str
+    least: int
+    gain: int
+    """Characters that cutting it to the least would win."""
 
 
 def fitted(result: Mapping[str, object]) -> dict[str, object]:
     """The same result, its longest lists and texts cut until it fits; `summary` says what is left.
 
-    A table (`columns` and `rows`) is cut in width, so that cells stay under their names.
+    A table (`columns` and `rows`) is cut in width with its cells under their names, or in rows.
     """
     size = _size(result)
     if size <= MOST_CHARS:
         return dict(result)
     left = copy.deepcopy(dict(result))
-    told: list[str] = []
-    while size > MOST_CHARS:
-        places = [one for one in _places(left) if one.size > 0]
-        if not places:
-            break
-        told.append(_cut(max(places, key=lambda one: one.size), size - MOST_CHARS))
-        size = _size(left)
-    left["summary"] = f"{left.get('summary', '')} Cut to fit: {'; '.join(told)}."
+    told: dict[str, str] = {}
+    for least_items, least_text in _PASSES:
+        while size > MOST_CHARS:
+            places = list(_places(left, "", least_items, least_text))
+            if not places:
+                break
+            place = max(places, key=lambda one: one.gain)
+            told[place.label] = _cut(place, size - MOST_CHARS)
+            before, size = size, _size(left)
+            if size >= before:
+                break
+    left["summary"] = f"{left.get('summary', '')} Cut to fit: {'; '.join(told.values())}."
     return left
 
 
@@ -49,48 +61,67 @@ def _size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _places(owner: dict[str, Any]) -> Iterator[_Place]:
-    """What can still be cut, with the characters that are to be won there."""
-    is_table = isinstance(owner.get("columns"), list) and isinstance(owner.get("rows"), list)
-    for key, value in owner.items():
-        if key == _WHOLE or (is_table and key in ("rows", "types")):
+def _places(owner: Any, label: str, items: int, text: int) -> Iterator[_Place]:
+    """What can still be cut below a dict or a list."""
+    is_dict = isinstance(owner, dict)
+    is_table = _is_table(owner)
+    pairs = list(cast("dict[str, Any]", owner).items()) if is_dict else list(enumerate(owner))
+    for key, value in pairs:
+        name = str(key) if is_dict else label
+        if name in (_WHOLE, "summary") or (is_table and key == "types"):
             continue
-        if isinstance(value, str) and len(value) > _LEAST_TEXT:
-            yield _Place(owner, key, _size(value) - _LEAST_TEXT)
-        elif isinstance(value, dict):
-            yield from _places(cast("dict[str, Any]", value))
+        if isinstance(value, str):
+            if len(value) > text + _MARK:
+                yield _Place(owner, key, name, text, _size(value) - text)
         elif isinstance(value, list):
-            items = cast("list[Any]", value)
-            if len(items) > _LEAST_ITEMS:
-                whole = _size([owner["rows"], items] if is_table and key == "columns" else items)
-                yield _Place(owner, key, whole * (len(items) - _LEAST_ITEMS) // len(items))
-            for item in items:
-                if isinstance(item, dict):
-                    yield from _places(cast("dict[str, Any]", item))
+            whole = [owner["rows"], value] if is_table and key == "columns" else value
+            if len(cast("list[Any]", value)) > items:
+                yield _place(owner, key, name, items, whole)
+            yield from _places(value, name, items, text)
+        elif isinstance(value, dict):
+            if len(cast("dict[str, Any]", value)) > _LEAST_KEYS:
+                yield _place(owner, key, name, _LEAST_KEYS, value)
+            yield from _places(value, name, items, text)
+
+
+def _place(owner: Any, key: Any, name: str, least: int, whole: Any) -> _Place:
+    count = len(owner[key])
+    return _Place(owner, key, name, least, _size(whole) * (count - least) // count)
+
+
+def _is_table(owner: Any) -> bool:
+    if not isinstance(owner, dict):
+        return False
+    table = cast("dict[str, Any]", owner)
+    rows = table.get("rows")
+    return isinstance(table.get("columns"), list) and isinstance(rows, list) and all(
+        isinstance(row, list) for row in cast("list[Any]", rows)
+    )  # fmt: skip
 
 
 def _cut(place: _Place, excess: int) -> str:
     """Take at least the excess off, or all that may go; what is left, in words."""
     value = place.owner[place.key]
-    share = min(1.0, (excess + 200) / place.size)
+    share = min(1.0, (excess + 2 * _MARK) / max(1, place.gain))
+    count = max(place.least, len(value) - int(share * (len(value) - place.least)) - 1)
     if isinstance(value, str):
-        room = max(_LEAST_TEXT, len(value) - int(share * len(value)))
-        kept = value[:room].rpartition("\n")[0] or value[:room]
+        kept = value[:count].rpartition("\n")[0] or value[:count]
         place.owner[place.key] = f"{kept}\n… ({len(value) - len(kept):,} more characters)"
-        return f"{len(kept):,} of {len(value):,} characters of {place.key}"
+        return f"{len(kept):,} of {len(value):,} characters of {place.label}"
+    if isinstance(value, dict):
+        pairs = list(cast("dict[str, Any]", value).items())
+        place.owner[place.key] = dict(pairs[:count])
+        return f"{count:,} of {len(pairs):,} {place.label}"
     items = cast("list[Any]", value)
-    count = max(_LEAST_ITEMS, len(items) - int(share * (len(items) - _LEAST_ITEMS)) - 1)
-    lost = items[count:]
-    place.owner[place.key] = items[:count]
-    if place.key == "columns" and isinstance(place.owner.get("rows"), list):
+    if place.key == "columns" and _is_table(place.owner):
         _narrow(place.owner, count)
-    return f"{count:,} of {len(items):,} {place.key}{_unsure(lost)}"
+    place.owner[place.key] = items[:count]
+    return f"{count:,} of {len(items):,} {place.label}{_unsure(items[count:])}"
 
 
 def _narrow(table: dict[str, Any], count: int) -> None:
     """Cut the rows of a table, and the types of its columns, to as many columns as are left."""
-    rows = cast("list[Any]", table["rows"])
-    table["rows"] = [row[:count] if isinstance(row, list) else row for row in rows]
+    table["rows"] = [cast("list[Any]", row)[:count] for row in cast("list[Any]", table["rows"])]
     if isinstance(table.get("types"), list):
         table["types"] = cast("list[Any]", table["types"])[:count]
 

@@ -78,3 +78,19 @@ def test_any_result_stays_one_of_the_same_shape(result: dict[str, Any]) -> None:
     for key, value in result.items():
         if key != "summary":
             assert type(found[key]) is type(value)
+
+
+def test_whatever_is_long_is_cut_until_it_fits() -> None:
+    long: list[dict[str, Any]] = [
+        {"columns": ["a"], "rows": [["x" * 200]] * 1000, "note": "line\n" * 1000},
+        {"columns": list("abcd"), "rows": [["y" * 500] * 4] * 200},
+        {"texts": ["t" * 30_000] * 3},
+        {"counts": {f"key {number}": number for number in range(5000)}},
+        {"jobs": [{"job": f"job-{number}", "log": 'l"\n' * 600} for number in range(20)]},
+        {"log": '\u0001"' * 20_000, "manifest": {"topics": [f"t{n}" for n in range(200)]}},
+    ]
+
+    for result in long:
+        found = fitted({"summary": "s", **result})
+        assert size(found) < MOST_CHARS + 1000
+        assert "Cut to fit: " in str(found["summary"])
