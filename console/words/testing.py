@@ -28,6 +28,8 @@ def compare_samples(
 ) -> int:
     """Run a plugin folder, confined, over its sample/ and compare with its expected/."""
     folder = folder.expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder", hint="Name the folder of a plugin.")
     samples = sorted(path for path in (folder / "sample").glob("*") if path.is_file())
     if not samples:
         raise ConfigError(

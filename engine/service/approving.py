@@ -88,7 +88,7 @@ def _settle(
     if not yes:
         return Done(
             summary=f"approval-{number} for {draft} is declined; nothing was published.",
-            next_steps=[f"casparian approve approval-{number}, if you change your mind"],
+            next_steps=[f"casparian approve approval-{number}"],
         )
     return Done(
         summary=f"approval-{number} for {draft} is approved. That does not publish it yet:"

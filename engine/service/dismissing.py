@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ConfigError, NotFound, NotGranted
 from engine import answers, audit, views
 from engine.control import Caller
+from engine.database import among
 from engine.house import House
-from engine.models import Dismissal, FileLocation, ProcessingJob
+from engine.models import Dismissal, FileLocation, JobOutput, ProcessingJob
 from engine.service.datasets import quoted, topics
 from engine.service.names import find_file, sentence
 from engine.service.questions import ask
@@ -82,9 +84,10 @@ def dismiss(
     with house.catalog.writing() as session:
         _require(session, topic)
         location = find_file(session, file)[0].id if file else None
-        count = _restore(session, topic, location) if restore else _dismiss(
+        jobs = _restore(session, topic, location) if restore else _dismiss(
             session, caller, topic, note, location
         )  # fmt: skip
+        count, records = len(jobs), _records(session, topic, jobs)
         audit.record(
             session,
             actor=caller.person,
@@ -96,7 +99,7 @@ def dismiss(
     house.changes.announce()
     what = "in quarantine again" if restore else "dismissed"
     return Done(
-        summary=f"Records of {sentence(count, 'file')} are {what}.",
+        summary=f"{sentence(records, 'record')} of {sentence(count, 'file')} {what}.",
         next_steps=[f"casparian quarantine {topic}"],
     )
 
@@ -107,7 +110,17 @@ def _require(session: Session, topic: str) -> None:
         raise NotFound(f"no topic {topic!r}", hint=f"There are: {', '.join(known) or 'none yet'}.")
 
 
-def _dismiss(session: Session, caller: Caller, topic: str, note: str, location: int | None) -> int:
+def _records(session: Session, topic: str, jobs: Collection[int]) -> int:
+    """How many records these jobs set aside."""
+    counted = select(func.coalesce(func.sum(JobOutput.rows), 0)).where(
+        JobOutput.topic == topic + QUARANTINE_SUFFIX, among(JobOutput.job_id, jobs)
+    )
+    return session.scalar(counted) or 0
+
+
+def _dismiss(
+    session: Session, caller: Caller, topic: str, note: str, location: int | None
+) -> set[int]:
     rows = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
     jobs = {row.job_id for row in rows if row.rows}
     if location is not None:
@@ -120,17 +133,17 @@ def _dismiss(session: Session, caller: Caller, topic: str, note: str, location: 
             )
         )
     session.flush()
-    return len(jobs)
+    return jobs
 
 
-def _restore(session: Session, topic: str, location: int | None) -> int:
-    chosen = select(Dismissal.id).where(Dismissal.topic == topic)
+def _restore(session: Session, topic: str, location: int | None) -> set[int]:
+    chosen = select(Dismissal.id, Dismissal.job_id).where(Dismissal.topic == topic)
     if location is not None:
         chosen = (
             chosen.join(ProcessingJob, ProcessingJob.id == Dismissal.job_id)
             .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
             .where(FileLocation.id == location)
         )
-    ids = list(session.scalars(chosen))
-    session.execute(delete(Dismissal).where(Dismissal.id.in_(ids)))
-    return len(ids)
+    found = session.execute(chosen).all()
+    session.execute(delete(Dismissal).where(Dismissal.id.in_([row.id for row in found])))
+    return {row.job_id for row in found}

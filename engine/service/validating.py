@@ -231,7 +231,7 @@ def _validation(
     steps = [f'publish_plugin(draft="{draft}", digest="{digest}")'] if ok else []
     if is_good and not ok:
         steps = [
-            f"a person decides it: `casparian contract {one} --policy ...`, or give other columns"
+            f"a person may let it in: `casparian contract {one} --policy ask`"
             for one in list(agreed.contract)[:1]
         ]
     elif not ok:

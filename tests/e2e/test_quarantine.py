@@ -43,7 +43,7 @@ def test_a_dismissal_takes_records_out_of_sight_and_can_be_taken_back(
         sales, "quarantine", "sales", "--dismiss", "of the vendor's tests",
         "--file", str(data / "sales-2.csv"),
     )  # fmt: skip
-    assert "1 file are dismissed" in said
+    assert "2 records of 1 file dismissed" in said
 
     assert sales.rows("SELECT raw FROM sales_quarantine") == [["5,more"]]
     [dataset] = sales.call("get_datasets", names=["sales"])["datasets"]
