@@ -169,7 +169,9 @@ def test_a_damaged_environment_is_built_anew(house: House, data: Path) -> None:
     house.call("scan", path=str(data))
     house.publish([str(data / "a.csv")], source=SOURCE)
     house.settle()
+    worker = worker_pid(house)
     house.stop()
+    until(lambda: not Path(f"/proc/{worker}").exists())  # or it would use what it has imported
     [place] = [one for one in house.home.venvs.iterdir() if not one.name.startswith(".")]
     [package] = place.glob("lib/python*/site-packages/pyarrow")
     shutil.rmtree(package)
