@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.blocks import Block, Fault, Passed, Place, Record, from_records
 from casparian_flow.reading.json_text import Broken, Doubled, Text, as_text
 from casparian_flow.reading.sources import Source
+
+_SHOWN = 200
+"""Characters of a document that is set aside whole."""
 
 
 def read(
@@ -15,7 +19,7 @@ def read(
 ) -> Iterator[Block]:
     """Yield one row for each place in the columns, `{"a": [1, 2], "b": [3, 4]}`.
 
-    The columns are held in memory while they are read. Values beside them are passed over.
+    The columns are held in memory while they are read. Values beside them are passed over, counted.
 
     Args:
         source: What to read.
@@ -26,31 +30,39 @@ def read(
     return from_records(_rows(Text(source, encoding), tuple(at), keyed))
 
 
-def _rows(text: Text, at: tuple[str, ...], keyed: str) -> Iterator[Record | Fault]:
+def _rows(text: Text, at: tuple[str, ...], keyed: str) -> Iterator[Record | Fault | Passed]:
     try:
         place, found = _object(text, at)
     except Broken as error:
-        yield Fault(text.place(text.rest(200)), "NOT_JSON", f"not JSON from here on: {error}")
+        yield Fault(text.place(text.rest(_SHOWN)), "NOT_JSON", f"not JSON from here on: {error}")
         return
     columns = columns_of(found, keyed=bool(keyed))
-    if isinstance(found, Doubled) or any(isinstance(one, Doubled) for one in columns.values()):
-        reason = "an object has a key twice"
-        yield Fault(place._replace(raw=place.raw[:200]), "DUPLICATE_KEY", reason)
-        return
-    if not columns:
-        yield Fault(place._replace(raw=place.raw[:200]), "NO_RECORDS", "no columns where they were")
-        return
     rows = dict.fromkeys(key for column in columns.values() for key in column)
-    odd = [name for name, column in columns.items() if len(column) != len(rows)]
-    if odd and not keyed:
-        reason = f"columns of different lengths: {', '.join(odd[:5])}"
-        yield Fault(place._replace(raw=place.raw[:200]), "FIELD_COUNT", reason)
+    wrong = _what_is_wrong(found, columns, len(rows), keyed=bool(keyed))
+    if wrong is not None:
+        yield Fault(place._replace(raw=place.raw[:_SHOWN]), *wrong)
         return
+    for _ in range(len(cast("dict[str, object]", found)) - len(columns)):
+        yield Passed("value beside the columns")
     for key in rows:
         values = {name: as_text(column.get(key)) for name, column in columns.items()}
         if keyed:
             values = {keyed: str(key), **values}
-        yield Record(Place(None, None, None, str(values)), values)
+        yield Record(Place(None, None, None, json.dumps(values, ensure_ascii=False)), values)
+
+
+def _what_is_wrong(
+    found: object, columns: Mapping[str, Mapping[object, object]], rows: int, *, keyed: bool
+) -> tuple[str, str] | None:
+    """Why an object gives no rows, as code and reason; None if it does."""
+    if isinstance(found, Doubled) or any(isinstance(one, Doubled) for one in columns.values()):
+        return "DUPLICATE_KEY", "an object has a key twice"
+    if not columns:
+        return "NO_RECORDS", "no columns where they were"
+    odd = [name for name, column in columns.items() if len(column) != rows]
+    if odd and not keyed:
+        return "FIELD_COUNT", f"columns of different lengths: {', '.join(odd[:5])}"
+    return None
 
 
 def columns_of(value: object, *, keyed: bool) -> dict[str, Mapping[object, object]]:

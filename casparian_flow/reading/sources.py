@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PACKERS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "zstd"}
 _RESIDUE = (".DS_Store", "Thumbs.db", "desktop.ini")
+_APPLE_DOUBLE = b"\x00\x05\x16\x07"
 _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 _PEEK = 512
 _BUFFER = 1 << 17
@@ -79,10 +80,11 @@ def unread(path: str, members: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-def is_residue(name: str) -> bool:
+def _is_residue(member: str | None, head: bytes) -> bool:
     """Whether a member is what a system left behind when it packed, and no file of anyone."""
-    folder, _, base = name.rpartition("/")
-    return base.startswith("._") or base in _RESIDUE or "__MACOSX" in folder.split("/")
+    base = (member or "").rpartition("/")[2]
+    is_fork = base.startswith("._") and head.startswith(_APPLE_DOUBLE)
+    return is_fork or base in _RESIDUE
 
 
 def packing_of(head: bytes) -> str | None:
@@ -116,9 +118,12 @@ def _within(
     if budget is not None and packing:
         raw = cast("BinaryIO", Limited(raw, budget))
     stream = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER)
-    packer = packing_of(stream.peek(_PEEK)) if len(packing) < _MOST_NESTING else None
+    head = stream.peek(_PEEK)
+    packer = packing_of(head) if len(packing) < _MOST_NESTING else None
     with ExitStack() as stack:
         stack.enter_context(stream)
+        if _is_residue(member, head):
+            return
         if packer is None:
             yield Source(cast("BinaryIO", stream), member, packing)
         elif packer == "zip":
@@ -126,8 +131,7 @@ def _within(
         elif packer == "tar":
             archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
             for entry in archive:
-                wanted = entry.isfile() and not is_residue(entry.name)
-                inner = archive.extractfile(entry) if wanted else None
+                inner = archive.extractfile(entry) if entry.isfile() else None
                 if inner is not None:
                     way = _way(member, entry.name)
                     forward = Limited(cast("BinaryIO", inner), sys.maxsize)  # tarfile's own breaks
@@ -147,7 +151,7 @@ def _zipped(
             yield Source(file, member, packing)
             return
         for entry in entries:
-            if not entry.is_dir() and not is_residue(entry.filename):
+            if not entry.is_dir():
                 with archive.open(entry) as inner:
                     way = _way(member, entry.filename)
                     yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), budget)

@@ -174,7 +174,7 @@ def tarred(members: dict[str, bytes]) -> bytes:
 
 def test_members_of_a_tar_are_read_whatever_their_format(tmp_path: Path) -> None:
     page = b"<table><tr><th>a<th>b</tr><tr><td>1<td>x</tr><tr><td>2<td>y</tr></table>"
-    content = tarred({"t.html": page, "._t.html": b"\0\5\x16\7"})
+    content = tarred({"t.html": page, "._t.html": b"\0\5\x16\7", ".DS_Store": b"\0\0\0\1Bud1"})
 
     kept = run(drafted(tmp_path, "x.tar.gz", content), tmp_path / "x.tar.gz")
 
@@ -248,3 +248,22 @@ def test_long_numbers_that_a_double_would_change_are_set_aside(tmp_path: Path) -
 
     assert [row["amt"] for row in kept.rows["t"]] == [1234567890123456.5]
     assert kept.aside == [("TYPE_MISMATCH", 2)]
+
+
+def test_a_member_whose_name_only_looks_like_residue_is_read(tmp_path: Path) -> None:
+    content = tarred({"._a.csv": b"a,b\n1,x\n2,y\n"})
+
+    [rows] = run(drafted(tmp_path, "x.tar.gz", content), tmp_path / "x.tar.gz").rows.values()
+
+    assert [row["a"] for row in rows] == [1, 2]
+
+
+def test_columns_of_different_lengths_and_values_beside_them_are_told(tmp_path: Path) -> None:
+    source = drafted(tmp_path, "a.json", b'{"n": [1, 2], "t": ["x", "y"]}')
+    (tmp_path / "b.json").write_text('{"made": 1, "n": [1, 2, 3], "t": ["x", "y", "z"]}')
+    (tmp_path / "c.json").write_text('{"n": [1, 2, 3], "t": ["x"]}')
+
+    beside, odd = run(source, tmp_path / "b.json"), run(source, tmp_path / "c.json")
+
+    assert (len(beside.rows["t"]), beside.skipped, beside.read) == (3, 1, 4)
+    assert odd.aside == [("FIELD_COUNT", 1)]
