@@ -33,23 +33,23 @@ class _Place:
     """Characters that cutting it to the least would win."""
 
 
-def fitted(result: Mapping[str, object]) -> dict[str, object]:
+def fitted(result: Mapping[str, object], most: int = MOST_CHARS) -> dict[str, object]:
     """The same result, its longest lists and texts cut until it fits; `summary` says what is left.
 
     A table (`columns` and `rows`) is cut in width with its cells under their names, or in rows.
     """
     size = _size(result)
-    if size <= MOST_CHARS:
+    if size <= most:
         return dict(result)
     left = copy.deepcopy(dict(result))
     told: dict[str, str] = {}
     for least_items, least_text in _PASSES:
-        while size > MOST_CHARS:
+        while size > most:
             places = list(_places(left, "", least_items, least_text))
             if not places:
                 break
             place = max(places, key=lambda one: one.gain)
-            told[place.label] = _cut(place, size - MOST_CHARS)
+            told[place.label] = _cut(place, size - most)
             before, size = size, _size(left)
             if size >= before:
                 break
