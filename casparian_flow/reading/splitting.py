@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from casparian_flow.reading.blocks import Fault, Place
 
@@ -89,15 +90,7 @@ def _parse(
             feed.is_start = True
             yield (text.rstrip("\r\n").split(between) if text.strip() else []), 1
         return
-    reader = csv.reader(
-        feed,
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quote or None,
-        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-        escapechar=dialect.escape or None,
-        doublequote=True,
-        skipinitialspace=dialect.padded,
-    )
+    reader = cells_of(feed, dialect)
     before = 0
     while True:
         feed.is_start = True
@@ -117,6 +110,32 @@ def _parse(
             return
         yield row, count
         start += count
+
+
+class Written(Protocol):
+    """What of a dialect says how cells are divided."""
+
+    @property
+    def delimiter(self) -> str: ...  # noqa: D102 - see `delimited.read`
+    @property
+    def quote(self) -> str: ...  # noqa: D102
+    @property
+    def escape(self) -> str: ...  # noqa: D102
+    @property
+    def padded(self) -> bool: ...  # noqa: D102
+
+
+def cells_of(lines: Iterable[str], dialect: Written) -> Iterator[list[str]]:
+    """Rows of cells, as a dialect of one character between them divides lines."""
+    return csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        escapechar=dialect.escape or None,
+        doublequote=True,
+        skipinitialspace=dialect.padded,
+    )
 
 
 def _swallows(lines: list[bytes], dialect: Dialect, width: int) -> bool:

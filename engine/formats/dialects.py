@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WHITESPACE
+from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WHITESPACE, cells_of
 from engine.formats.elimination import NULL_SPELLINGS, looks_typed
 from engine.formats.interface import Sample
 
@@ -266,14 +266,7 @@ def rows_in(text: str, dialect: Dialect) -> list[Row]:
             if line.strip() and not (dialect.comment and line.startswith(dialect.comment))
         ]
     lines = _Lines(text, dialect.comment)
-    reader = csv.reader(
-        lines,
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quote or None,
-        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-        escapechar=dialect.escape or None,
-        skipinitialspace=dialect.padded,
-    )
+    reader = cells_of(lines, dialect)
     rows: list[Row] = []
     try:
         while len(rows) < SAMPLE_ROWS:
