@@ -29,7 +29,7 @@ from engine.models import (
 from engine.paths import display
 from engine.states import ApprovalStatus, PluginStatus, Reprocess
 from engine.topics import (
-    listed,
+    as_list,
     manifest_topics,
     next_contracts,
     require_same_sinks,
@@ -292,7 +292,7 @@ def _wire(
 
 def _granted(session: Session, approval: Approval) -> list[int]:
     """The folders that the person saw; each must still be granted."""
-    roots = [int(str(one)) for one in listed(approval.effects.get("roots"))]
+    roots = [int(str(one)) for one in as_list(approval.effects.get("roots"))]
     removed = session.scalar(
         select(SourceRoot.path).where(SourceRoot.id.in_(roots), SourceRoot.removed.is_not(None))
     )

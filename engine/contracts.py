@@ -32,9 +32,6 @@ not give, null in its rows · `discarded`: columns it gives that are dropped · 
 where columns that no sample showed are dropped too.
 """
 
-Contract = dict[str, object]
-"""Topic → `Terms`."""
-
 
 def terms_of(
     schema: pa.Schema,
@@ -65,11 +62,6 @@ def terms_of(
         "arrow": base64.b64encode(schema.serialize().to_pybytes()).decode(),
     }
     return {**terms, "key": list(key)} if key else terms
-
-
-def contract_of(schemas: Mapping[str, pa.Schema]) -> Contract:
-    """The contract that these schemas propose."""
-    return {topic: terms_of(schema) for topic, schema in sorted(schemas.items())}
 
 
 def schema_in(terms: Mapping[str, object]) -> pa.Schema:
@@ -174,8 +166,11 @@ class Holder:
         """Set aside rows that repeat the key of an earlier row of the same file."""
         if self._keys is None:
             return
-        whole = [row for row in range(batch.num_rows) if row not in faults]
-        for place in self._keys.repeated(batch.take(pa.array(whole, pa.int64()))):
+        whole: Sequence[int] = range(batch.num_rows)
+        if faults:  # a row that is set aside already has no key
+            whole = [row for row in whole if row not in faults]
+        rest = batch.take(pa.array(whole, pa.int64())) if faults else batch
+        for place in self._keys.repeated(rest):
             row = whole[place]
             key = ", ".join(f"{name}={batch.column(name)[row].as_py()!r}" for name in self._key)
             why = f"an earlier row of this file has the key {key}"

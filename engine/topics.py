@@ -21,10 +21,10 @@ from engine.states import PluginStatus
 
 def manifest_topics(manifest: PluginManifest) -> list[str]:
     """The topics a deployed version declares."""
-    return [str(topic) for topic in listed(manifest.manifest["topics"])]
+    return [str(topic) for topic in as_list(manifest.manifest["topics"])]
 
 
-def listed(value: object) -> list[object]:
+def as_list(value: object) -> list[object]:
     """A value of a JSON object that should be a list; an empty one if it is none."""
     return list(value) if isinstance(value, list) else []
 

@@ -153,7 +153,8 @@ def _stated(field: dict[str, Any], *, in_key: bool) -> str:
     rules = {"format": field.get("format"), **field["constraints"]}
     words = ["key"] if in_key else []
     words += ["required"] if rules.pop("required") else []
-    return ", ".join(words + [f"{rule} {value}" for rule, value in rules.items() if value])
+    words += [f"{rule} {value}" for rule, value in rules.items() if value is not None]
+    return ", ".join(words)
 
 
 def _table_schema(path: Path) -> object:

@@ -57,7 +57,7 @@ def undo_round(house: House, caller: Caller, *, plugin: str, round_name: str | N
     return Done(
         summary=f"{told.round} of {told.plugin} is taken back: of {sentence(told.done, 'file')} the"
         f" rows of before are in view again.{kept}",
-        next_steps=[f"casparian rounds {plugin} --redo"],
+        next_steps=[f"casparian rounds {plugin} --redo"] if told.state == "taken back" else [],
     )
 
 

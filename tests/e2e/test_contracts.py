@@ -271,7 +271,7 @@ def test_a_stated_contract_holds_the_next_version_and_its_rows(
     casparian(house, "contract", "things", "--to", str(target))
     schema = json.loads(target.read_text())
     schema["fields"][0] |= {"type": "integer", "arrowType": "int64"}
-    schema["fields"][0]["constraints"] |= {"maximum": 999}
+    schema["fields"][0]["constraints"] |= {"minimum": 0, "maximum": 999}
     schema["primaryKey"] = "id"
     target.write_text(json.dumps(schema))
 
@@ -279,7 +279,7 @@ def test_a_stated_contract_holds_the_next_version_and_its_rows(
     assert "Contract 2 of things is stated, against 1" in said
     assert "still under the contract that it was published with" in said
     shown = casparian(house, "contract", "things")
-    assert "key, required, maximum 999" in " ".join(shown.split())
+    assert "key, required, minimum 0, maximum 999" in " ".join(shown.split())
     house.call("scan", path=str(data))
     house.settle()
     draft = house.call(
@@ -303,7 +303,7 @@ def test_a_stated_contract_holds_the_next_version_and_its_rows(
         "CONTRACT_KEY", "CONTRACT_TYPE", "CONTRACT_VALUE",
     ]  # fmt: skip
     details = house.call("get_datasets", names=["things"], include=["contract"])["datasets"][0]
-    assert details["contract"][0]["stated"] == "key, maximum 999"
+    assert details["contract"][0]["stated"] == "key, minimum 0, maximum 999"
 
 
 @pytest.mark.usefixtures("arrow_environment")

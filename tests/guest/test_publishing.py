@@ -186,6 +186,17 @@ def test_what_cannot_be_stored_is_refused_in_words(parent: WarmParent, body: str
     assert error.hint
 
 
+@pytest.mark.parametrize("later", ["'007'", "0.5", "True", "2**53 + 1.5"])
+def test_a_later_batch_is_not_bent_to_the_first(parent: WarmParent, later: str) -> None:
+    body = f"""
+self.publish("rows", [{{"n": 1}}])
+self.publish("rows", [{{"n": {later}}}])
+"""
+    error = failure(run(parent, plugin(body)))
+
+    assert "the schema changed midway: column n was int64" in error.message
+
+
 def test_text_where_numbers_were_names_the_column(parent: WarmParent) -> None:
     body = """
 self.publish("rows", [{"id": 1, "n": 1}])
