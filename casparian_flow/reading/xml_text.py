@@ -10,8 +10,8 @@ from xml.parsers import expat
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
 from casparian_flow.reading.sources import Source
+from casparian_flow.reading.xml_encodings import Pieces
 
-_PIECE = 1 << 18
 _MOST_RAW = 1 << 16
 
 
@@ -31,23 +31,28 @@ def read(source: Source, *, record: Sequence[str], encoding: str = "") -> Iterat
 
 
 def _records(source: Source, way: list[str], encoding: str) -> Iterator[Record | Fault]:
-    builder = Builder(way)
-    parser = builder.parser(encoding or None)
-    while True:
-        piece = source.stream.read(_PIECE)
-        try:
+    pieces = Pieces(source.stream, encoding)
+    try:
+        first = pieces.begin()
+    except LookupError as error:
+        reason = f"{error}: name the one it is in (`encoding`)"
+        yield Fault(Place(1, 0, None, ""), "NOT_TEXT", reason)
+        return
+    builder = Builder(way, pieces)
+    parser = builder.parser()
+    try:
+        for piece in pieces.rest(first):
             parser.Parse(piece, not piece)
-        except expat.ExpatError as error:
             yield from builder.done()
-            place = Place(parser.ErrorLineNumber, parser.ErrorByteIndex, None, "")
-            yield Fault(place, "NOT_XML", f"not XML from here on: {error}")
-            return
+    except (expat.ExpatError, UnicodeError) as error:
         yield from builder.done()
-        if not piece:
-            if not builder.found:
-                reason = f"no element {'/'.join(way)}, which the records are"
-                yield Fault(Place(1, 0, None, ""), "NO_RECORDS", reason)
-            return
+        offset = parser.ErrorByteIndex if pieces.is_native else None
+        place = Place(parser.ErrorLineNumber, offset, None, "")
+        yield Fault(place, "NOT_XML", f"not XML from here on: {error}")
+        return
+    if not builder.found:
+        reason = f"no element {'/'.join(way)}, which the records are"
+        yield Fault(Place(1, 0, None, ""), "NO_RECORDS", reason)
 
 
 @dataclass
@@ -55,6 +60,7 @@ class Builder:
     """Turns what the parser meets into records."""
 
     way: list[str]
+    pieces: Pieces
     most_values: int = 10_000
     """Values that one record may have; those after it are left out, and it is set aside."""
     found: bool = False
@@ -67,9 +73,9 @@ class Builder:
     _done: list[Record | Fault] = field(default_factory=list[Record | Fault])
     _parser: expat.XMLParserType | None = None
 
-    def parser(self, encoding: str | None) -> expat.XMLParserType:
+    def parser(self) -> expat.XMLParserType:
         """The parser that feeds this."""
-        parser = expat.ParserCreate(encoding)
+        parser = expat.ParserCreate(self.pieces.parser_encoding)
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -130,7 +136,10 @@ class Builder:
             for name, found in values.items()
         }
         raw = json.dumps(flat, ensure_ascii=False)[:_MOST_RAW]
-        place = Place(line, offset, parser.CurrentByteIndex - offset, raw)
+        place = Place(line, None, None, raw)
+        if self.pieces.is_native:
+            end = self.pieces.end_of_tag(parser.CurrentByteIndex)
+            place = Place(line, offset, end - offset, raw)
         if self._count > self.most_values:
             reason = f"more than {self.most_values} values in one record"
             self._done.append(Fault(place, "TOO_MANY_FIELDS", reason))

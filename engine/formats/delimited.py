@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from casparian_flow.reading.naming import distinct, header_names
+from casparian_flow.reading.splitting import WHITESPACE
 from engine.formats import headers
-from engine.formats.dialects import SAMPLE_ROWS, Dialected, best_of, rows_in
+from engine.formats.dialects import NAME, SAMPLE_ROWS, Dialected, best_of, rows_in, with_rows_above
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of, tabulate
 
@@ -29,35 +30,46 @@ def recognise(sample: Sample) -> Profile | None:
     best = best_of(sample, is_named=named)
     if best is None:
         return None
-    header, names, notes = _header(best)
-    if best.least:
-        notes.append(
-            "records with fewer fields than the header are filled up at their end (`least`)"
-        )
+    header, names, notes = _header(best, is_named=named)
+    commented = _named_in_comments(sample, best, header)
+    if commented:
+        header, names, notes = 0, commented, ["the columns' names stand in a comment above them"]
+    best = best if header else with_rows_above(best)
     arguments = _arguments(sample, best, header, names)
     footer, told = _footer(sample, best, header)
     if footer:
         arguments["footer"] = footer
     reading = Reading("delimited", "read", arguments)
     found = tabulate(reading, sample.content)
-    if best.dialect.comment:
-        notes.append(f"lines that begin with {best.dialect.comment!r} are passed over as comments")
-    if arguments.get("skip"):
-        notes.append(f"{arguments['skip']} lines above the table are passed over")
-    if header and found.rows and not headers.is_proven(best.rows[0].cells, found.columns.values()):
-        notes.append("the first row is taken for a header; nothing but its place says so")
-    if not header:
+    if not header and not commented:
         notes.append("no header row: columns are numbered; rename them in `names` and COLUMNS")
     elif not found.rows:
         notes.append("a header and no records: types cannot be known")
-    if "\x00" in sample.text:
-        notes.append("NUL characters in the text")
+    elif header and not headers.is_proven(best.rows[0].cells, found.columns.values()):
+        notes.append("the first row is taken for a header; nothing but its place says so")
     comma = best.dialect.delimiter == ";"
     form = "tsv" if best.dialect.delimiter == "\t" else "csv"
     return profile_of(
-        form, reading, sample, header=header > 0, problems=[*notes, *told],
+        form, reading, sample, header=header > 0,
+        problems=[*notes, *_passed_over(sample, best, arguments), *told],
         shape=f"{best.dialect.delimiter!r}|{'|'.join(names)}", found=found, comma_is_likely=comma,
     )  # fmt: skip
+
+
+def _passed_over(
+    sample: Sample, best: Dialected, arguments: Mapping[str, Argument]
+) -> Iterator[str]:
+    """What is said of text that is no record, or less than one."""
+    if best.least:
+        yield "records with fewer fields than the header are filled up at their end (`least`)"
+    if best.dialect.comment:
+        yield f"lines that begin with {best.dialect.comment!r} are passed over as comments"
+    count = arguments.get("skip", 0)
+    if count:
+        lines = "1 line above the table is" if count == 1 else f"{count} lines above the table are"
+        yield f"{lines} passed over"
+    if "\x00" in sample.text:
+        yield "NUL characters in the text"
 
 
 def _arguments(
@@ -89,12 +101,28 @@ def _arguments(
     return arguments
 
 
+def _named_in_comments(sample: Sample, one: Dialected, header: int) -> list[str]:
+    """The columns' names, where a comment above a table without a header has them."""
+    mark, delimiter = one.dialect.comment, one.dialect.delimiter
+    body = [row.cells for row in one.rows[1:500] if len(row.cells) == one.width]
+    if not mark or (header and headers.is_proven(one.rows[0].cells, zip(*body, strict=True))):
+        return []
+    above = sample.text.split("\n", one.rows[0].line - 1)[: one.rows[0].line - 1]
+    comments = [line.lstrip(mark).strip() for line in above if line.startswith(mark)]
+    is_prose = delimiter in (WHITESPACE, ":")  # a sentence has as many words as columns by chance
+    for line in reversed(comments[-1:] if is_prose else comments):
+        cells = line.split(None if delimiter == WHITESPACE else delimiter)
+        if len(cells) == one.width > 1 and all(NAME.fullmatch(cell.strip()) for cell in cells):
+            return distinct([cell.strip() for cell in cells])
+    return []
+
+
 def _only_comments(sample: Sample, count: int, comment: str) -> bool:
     lines = sample.text.split("\n", count)[:count]
     return all(not line.strip() or line.startswith(comment) for line in lines)
 
 
-def _header(one: Dialected) -> tuple[int, list[str], list[str]]:
+def _header(one: Dialected, *, is_named: bool) -> tuple[int, list[str], list[str]]:
     """How many rows name the columns, the names, and what is odd about them."""
     if one.unnamed:
         cells = [["", *one.rows[0].cells], [*one.rows[0].cells, ""]][one.unnamed == "last"]
@@ -102,7 +130,10 @@ def _header(one: Dialected) -> tuple[int, list[str], list[str]]:
         return 1, header_names([cells]), [f"{why} {one.unnamed} column is the one without a name"]
     body = [row.cells for row in one.rows[1:] if len(row.cells) == one.width]
     first = [cell.strip() for cell in one.rows[0].cells]
-    if not headers.names_columns(first, body, one.width):
+    is_list = one.width == 1 and not is_named  # lists of words have no header, tables do
+    if (is_list and not headers.is_proven(first, zip(*body, strict=True))) or (
+        not headers.names_columns(first, body, one.width)
+    ):
         return 0, distinct([""] * one.width), []
     rows = 1 + headers.further_rows(body)
     cells = [row.cells for row in one.rows[:rows]]

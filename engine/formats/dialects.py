@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 
 from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WHITESPACE, cells_of
 from engine.formats.elimination import NULL_SPELLINGS, looks_typed
+from engine.formats.extents import Row, extent_of
 from engine.formats.interface import Sample
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", ":", WHITESPACE)
 _WEAK = (":", WHITESPACE)
 """Delimiters that text is full of: only where no other makes a table."""
-_MOST_PREAMBLE = 40
-_SHORT_SHARE, _FEW_SHORT, _LONG_SHARE = 0.1, 3, 0.34
 _LEAST_SHARE = 0.8
+_LEAST_OF_COLONS = 8
 _JUDGED_ROWS = 300
 SAMPLE_ROWS = 5_000
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
+_DIGITS = re.compile(r"[\d:./+-]*\d[\d:./+-]*")
+NAME = re.compile(r"[A-Za-z_][\w.-]*(?: [\w.-]+){0,3}")
+"""What a column may be called in a comment above its table."""
 _CLEAN = re.compile(
     r"[\w.+-]+@[\w.-]+|[a-z]+://\S+|[+-]?[$€£]?[\d.,' ]+%?|[\d:/. TZ+-]+"
     r"|[\w(#$%°/&'.-][\w .()/&'%#°:!?+*=-]*",
@@ -41,22 +44,13 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the sample."""
-
-    line: int
-    """The line it begins on, counted from 1."""
-    end: int
-    cells: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Dialected:
     """The sample read in one dialect."""
 
     dialect: Dialect
     rows: list[Row]
     """From the table's first row on."""
+    above: list[Row]
     width: int
     share: float
     """How many rows have the usual number of fields."""
@@ -75,17 +69,19 @@ def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
     csv.field_size_limit(MOST_RECORD_BYTES)
     readings: list[Dialected] = []
     for delimiter in _DELIMITERS:
-        if delimiter in _WEAK and readings:
+        if delimiter in _WEAK and any(one.dialect.delimiter not in _WEAK for one in readings):
             break
         if delimiter != WHITESPACE and delimiter not in sample.text:
             continue
         for dialect in _dialects(sample.text, delimiter, comment):
             one = _read(sample.text, dialect, may_lack=is_named)
-            if one is not None and (one.share >= _LEAST_SHARE or (is_named and one.share >= 0.5)):
+            likely = is_named or (one is not None and _is_bare(one.rows[0].cells, delimiter))
+            if one is not None and one.share >= (0.5 if likely else _LEAST_SHARE):
                 readings.append(one)
     if not readings:
-        return _single_column(sample, is_named=is_named)
-    best = max(_without_literal_quotes(readings), key=lambda one: one.score)
+        return _single_column(sample, comment, is_named=is_named)
+    readings = _without_cut_words(_without_literal_quotes(readings))
+    best = max(readings, key=lambda one: one.score)
     weak = best.dialect.delimiter in _WEAK
     if not is_named and (len(best.rows) < 3 or (weak and not _is_surely_a_table(best))):
         is_even = len(best.rows) >= 2 and best.share == 1
@@ -95,8 +91,12 @@ def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
 
 def _is_bare_header(one: Dialected) -> bool:
     """Whether all there is is one row of names, as where a table has no records yet."""
-    cells = one.rows[0].cells
-    return len(one.rows) == 1 and len(cells) > 2 and all(map(_IDENTIFIER.fullmatch, cells))
+    return len(one.rows) == 1 and _is_bare(one.rows[0].cells, one.dialect.delimiter)
+
+
+def _is_bare(cells: Sequence[str], delimiter: str) -> bool:
+    """Whether three names or more stand between delimiters that text is not full of."""
+    return len(cells) > 2 and delimiter not in _WEAK and all(map(_IDENTIFIER.fullmatch, cells))
 
 
 def _without_literal_quotes(readings: list[Dialected]) -> list[Dialected]:
@@ -105,10 +105,27 @@ def _without_literal_quotes(readings: list[Dialected]) -> list[Dialected]:
     return [one for one in readings if one.dialect.quote or one.dialect.delimiter not in even]
 
 
+def _without_cut_words(readings: list[Dialected]) -> list[Dialected]:
+    """Without the one at colons where blanks alone make even rows: `12:30 13:45` are two times."""
+    are_even = any(one.dialect.delimiter == WHITESPACE and one.share == 1 for one in readings)
+    return [
+        one for one in readings if not are_even or one.dialect.delimiter != ":"
+        or not any(" " in cell.strip() for row in one.rows[1:50] for cell in row.cells)
+    ]  # fmt: skip
+
+
 def _is_surely_a_table(one: Dialected) -> bool:
-    """Words with blanks between are a table only if every row has as many and some are typed."""
+    """Words with blanks between are a table only if every row has as many and some are typed.
+
+    Between colons, if each first cell is another and no blank follows one: `AF:Afghanistan`.
+    """
+    if one.dialect.delimiter == ":" and one.share > 0.97 and len(one.rows) >= _LEAST_OF_COLONS:
+        first = {row.cells[0] for row in one.rows}
+        is_close = not any(row.cells[1].startswith((" ", "/")) for row in one.rows if row.cells[1:])
+        if len(first) == len(one.rows) and is_close and all(" " not in cell for cell in first):
+            return True
     cells = [cell for row in one.rows[1:50] for cell in row.cells]
-    typed = sum(looks_typed(cell) for cell in cells)
+    typed = sum(looks_typed(cell) or _DIGITS.fullmatch(cell) is not None for cell in cells)
     return one.share > 0.97 and len(one.rows) >= 4 and typed > len(cells) * 0.25
 
 
@@ -127,7 +144,7 @@ def _names(line: str, mark: str, head: Sequence[str]) -> bool:
     for delimiter in (",", ";", "\t", "|"):
         cells = line.removeprefix(mark).split(delimiter)
         if len(cells) > 1 and behind and behind[0].count(delimiter) == len(cells) - 1:
-            return all(map(_IDENTIFIER.fullmatch, cells))
+            return all(NAME.fullmatch(cell.strip()) for cell in cells)
     return False
 
 
@@ -160,100 +177,26 @@ def _dialects(text: str, delimiter: str, comment: str) -> list[Dialect]:
 
 def _read(text: str, dialect: Dialect, *, may_lack: bool) -> Dialected | None:
     rows = rows_in(text, dialect)
-    if len(rows) < 1:
+    found = extent_of(rows, is_weak=dialect.delimiter in _WEAK, may_lack=may_lack)
+    if found is None:
         return None
-    widths = Counter(len(row.cells) for row in rows)
-    width = _usual_width(widths)
-    if width < 2:
-        return None
-    first = _first_row(rows, width)
-    if first is not None and dialect.delimiter in _WEAK:
-        first = _after_words(rows, first, width)
-    if first is None:
-        return None
-    table, unnamed = rows[first:], ""
-    wide = _wide_header(rows, first, width) if may_lack else None
-    if wide is not None:
-        table, width = rows[wide:], len(rows[wide].cells)
-    elif first and len(rows[first - 1].cells) == width - 1 > 1:
-        above = rows[first - 1]
-        if _is_header(above, table[0], is_weak=dialect.delimiter in _WEAK):
-            table, unnamed = rows[first - 1 :], _unnamed(table)
-    least = _least(table, width) if may_lack and not unnamed else 0
+    table, width, least = found.rows, found.width, found.least
     share = sum(len(row.cells) == width or 0 < least <= len(row.cells) < width for row in table)
     score = _score(table[:_JUDGED_ROWS], dialect)
-    return Dialected(dialect, table, width, share / len(table), score, unnamed, least)
+    share /= len(table)
+    above = rows[: len(rows) - len(table)]
+    return Dialected(dialect, table, above, width, share, score, found.unnamed, least)
 
 
-def _after_words(rows: Sequence[Row], first: int, width: int) -> int:
-    """Pass over text above a table: a line of it may have as many words as there are columns."""
-    odd = [n for n, row in enumerate(rows[:_MOST_PREAMBLE]) if len(row.cells) != width]
-    return odd[-1] + 1 if odd and first < odd[-1] + 1 < len(rows) else first
-
-
-def _wide_header(rows: Sequence[Row], first: int, width: int) -> int | None:
-    """The row above the first that names more columns than most rows have, and few have more."""
-    for number in range(first):
-        above, below = rows[number], rows[number + 1 :]
-        longer = sum(len(row.cells) > len(above.cells) for row in below)
-        is_wide = width < len(above.cells) and longer <= _LONG_SHARE * len(below)
-        if is_wide and _is_header(above, below[0], is_weak=False):
-            return number
-    return None
-
-
-def _is_header(above: Row, first: Row, *, is_weak: bool) -> bool:
-    """Whether the row above the first one names columns, though it has not as many cells."""
-    cells = [cell.strip().lower() for cell in above.cells]
-    if is_weak and not all(map(_IDENTIFIER.fullmatch, cells)):
-        return False
-    is_near = above.end + 1 == first.line
-    are_names = all(cells) and len(set(cells)) == len(cells)
-    return is_near and are_names and not any(looks_typed(cell) for cell in cells)
-
-
-def _unnamed(table: Sequence[Row]) -> str:
-    """Where rows of one cell more than the header have the one without a name.
-
-    First where rows have names of their own, as R writes them: each another, and no last cell
-    empty. Else last, as where every line ends with a delimiter.
-    """
-    filled = sum(bool(row.cells[-1].strip()) for row in table)
-    first = {row.cells[0] for row in table}
-    return "first" if filled >= 0.9 * len(table) and len(first) == len(table) else "last"
-
-
-def _least(table: Sequence[Row], width: int) -> int:
-    """How many cells rows have at least that only lack their last ones; 0 where none do so."""
-    lengths = [len(row.cells) for row in table]
-    short = [length for length in lengths if max(2, width / 2) <= length < width]
-    longer = sum(length > width for length in lengths)
-    are_all = len(short) > 1 and width not in lengths[1:]
-    usual = [n for n, count in Counter(short).items() if are_all or count >= _FEW_SHORT]
-    are_many = are_all or len(short) >= _SHORT_SHARE * len(lengths)
-    is_rule = usual and are_many and longer <= _LONG_SHARE * len(lengths)
-    return min(usual) if is_rule else 0
-
-
-def _usual_width(widths: Counter[int]) -> int:
-    most = max(widths.values())
-    return max(width for width, count in widths.items() if count >= most * 0.9)
-
-
-def _first_row(rows: Sequence[Row], width: int) -> int | None:
-    """The table's first row: a title above it has other fields, or only one that is filled."""
-    for number, row in enumerate(rows[: _MOST_PREAMBLE + 1]):
-        if len(row.cells) != width:
-            continue
-        filled = sum(bool(cell.strip()) for cell in row.cells)
-        later = [
-            sum(bool(cell.strip()) for cell in other.cells)
-            for other in rows[number + 1 : number + 6]
-        ]
-        is_title = filled <= 1 and width > 2 and any(count > width / 2 for count in later)
-        if not is_title:
-            return number
-    return None
+def with_rows_above(one: Dialected) -> Dialected:
+    """A table without a header begins with its first line that is as wide as some of its rows."""
+    if one.dialect.delimiter in _WEAK:
+        return one
+    fewest = one.least or max(2, (one.width + 1) // 2)
+    count = 0
+    while count < len(one.above) and fewest <= len(one.above[-1 - count].cells) < one.width:
+        count += 1
+    return replace(one, rows=[*one.above[len(one.above) - count :], *one.rows]) if count else one
 
 
 def rows_in(text: str, dialect: Dialect) -> list[Row]:
@@ -320,20 +263,22 @@ def _is_clean(cell: str) -> bool:
     )
 
 
-def _single_column(sample: Sample, *, is_named: bool) -> Dialected | None:
+def _single_column(sample: Sample, comment: str, *, is_named: bool) -> Dialected | None:
     """A list of plain values under each other: numbers, dates or identifiers."""
     lines = sample.text.rstrip("\n").split("\n")
-    filled = [line for line in lines if line]
+    filled = [line for line in lines if line and not (comment and line.startswith(comment))]
     if len(filled) < (1 if is_named else 3):
         return None
     if not is_named and any(len(line) > 200 or " " in line.strip() for line in filled[:1000]):
         return None
-    if not is_named and len(lines) > len(filled) * 1.1:
+    if not is_named and not comment and len(lines) > len(filled) * 1.1:
         return None
-    delimiter = next((one for one in (",", ";", "\t") if one not in sample.text), None)
+    text = "\n".join(filled)
+    delimiter = next((one for one in (",", ";", "\t") if one not in text), None)
     if delimiter is None:
         return None
-    rows = rows_in(sample.text, Dialect(delimiter))
+    dialect = Dialect(delimiter, comment=comment)
+    rows = rows_in(sample.text, dialect)
     if not rows or any(len(row.cells) != 1 for row in rows):
         return None
-    return Dialected(Dialect(delimiter), rows, 1, 1.0, 0.0)
+    return Dialected(dialect, rows, [], 1, 1.0, 0.0)

@@ -36,7 +36,7 @@ _OTHER_TIMES = (
     "%d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y", "%Y%m%dT%H%M%S", "%Y%m%d-%H:%M:%S",
     "%Y%m%d-%H:%M:%S.%f", "%Y%m%d %H:%M:%S", "%Y-%m-%d %H:%M:%S %z", "%Y/%m/%d %H:%M:%S %z",
     "%Y-%m-%d-%H.%M.%S.%f", "%a %b %d %H:%M:%S.%f %Y", "%Y-%m-%dT%H%M%S", "%Y%m%dT%H%M%S%z",
-    "%Y:%m:%d %H:%M:%S",
+    "%Y:%m:%d %H:%M:%S", "%Y%m%d:%H%M", "%Y%m%d %H%M", "%Y%m%dT%H%M", "%Y%m%d_%H%M%S",
 )  # fmt: skip
 TIME_FORMATS = (
     *(f"{day} {clock}" for day in DATE_FORMATS for clock in _CLOCKS), *_OTHER_TIMES,

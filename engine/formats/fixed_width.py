@@ -11,6 +11,7 @@ from engine.formats.interface import Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
 _LEAST_LINES, _JUDGED_LINES, _MOST_LINE = 4, 2_000, 1_000
+_LEAST_WIDE, _WIDE_GAP = 3, 3
 _RULE = re.compile(r"[-=_]{2,}(?:[ +|]+[-=_]{2,})+\s*")
 
 
@@ -22,7 +23,7 @@ def recognise(sample: Sample) -> Profile | None:
         (number, line.expandtabs())
         for number, line in enumerate(sample.text.split("\n"), 1) if line.strip()
     ][:_JUDGED_LINES]  # fmt: skip
-    if len(numbered) < _LEAST_LINES or "\t" in sample.text:
+    if len(numbered) < _LEAST_WIDE or "\t" in sample.text:
         return None
     if any(len(line) > _MOST_LINE for _, line in numbered):
         return None
@@ -31,7 +32,8 @@ def recognise(sample: Sample) -> Profile | None:
     table = numbered[start:] if rule is None else numbered[max(0, rule - 1) :]
     lines = [line for _, line in table if not _RULE.fullmatch(line)]
     spans = _spans(lines) if rule is None else _ruled(numbered[rule][1])
-    if len(spans) < 2 or len(lines) < (_LEAST_LINES if rule is None else 2):
+    least = 2 if rule is not None else _LEAST_WIDE if _has_wide_gap(lines) else _LEAST_LINES
+    if len(spans) < 2 or len(lines) < least:
         return None
     header = _is_header(lines, spans)
     names = [lines[0][begin:end].strip() if header else "" for begin, end in spans]
@@ -62,6 +64,16 @@ def _spans(lines: Sequence[str]) -> list[tuple[int, int | None]]:
     ends: list[int | None] = [*starts[1:], None]
     starts[0] = 0
     return list(zip(starts, ends, strict=True))
+
+
+def _has_wide_gap(lines: Sequence[str]) -> bool:
+    """Whether some blanks side by side run down all lines, with text on both sides on each."""
+    width = min(map(len, lines), default=0)
+    gap = " " * _WIDE_GAP
+    return any(
+        all(line[at : at + _WIDE_GAP] == gap for line in lines)
+        for at in range(1, width - _WIDE_GAP)
+    )
 
 
 def _ruled(rule: str) -> list[tuple[int, int | None]]:

@@ -9,22 +9,28 @@ from itertools import pairwise
 from engine.formats.elimination import NULL_SPELLINGS, decide, looks_typed
 
 _MOST_HEADER_ROWS = 3
+_LEAST_CODES = 5
 
 
 def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: int) -> bool:
     """Whether a row is a header; a typed or repeated cell says that it is a record."""
     named = [cell for cell in first if cell]
-    if len(first) != width or len(named) < max(1, width // 2) or len(named) < width - 3:
+    if len(first) != width:
         return False
+    if len(named) < max(1, width // 2) or len(named) < width - 3:
+        return _is_over_names(named, body)
     typed = [cell for cell in named if looks_typed(cell)]
     if typed and not (_is_series(typed) and len(typed) < len(named)):
         return _is_over_values(first, body)
-    if any(len(cell) > 200 for cell in named):
-        return False
     if not body:
         return not typed and all(re.fullmatch(r"[\w .:/()%#$€°-]{1,64}", cell) for cell in named)
-    if _differs(first, body):
-        return True
+    if any(len(cell) > 200 for cell in named) or _is_of_codes(first, body):
+        return False
+    return _differs(first, body) or _is_unlike(first, body, named)
+
+
+def _is_unlike(first: Sequence[str], body: Sequence[Sequence[str]], named: Sequence[str]) -> bool:
+    """Whether cells read like names and are not values of their columns, as far as that shows."""
     is_apart = any(
         _stands_apart(cell, [row[index].strip() for row in body[:500]])
         for index, cell in enumerate(first)
@@ -32,6 +38,15 @@ def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: in
     return (is_apart or not _repeats(first, body)) and all(
         re.fullmatch(r"[\w .,:/()%#$€°&*'+?\[\]<>=@!-]{1,100}", cell) for cell in named
     )
+
+
+def _is_over_names(named: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a row of few cells stands over groups of columns that the row below it names."""
+    if len(named) < 2 or len(body) < 2 or any(map(looks_typed, named)):
+        return False
+    names = [cell.strip() for cell in body[0]]
+    are_names = sum(map(bool, names)) >= len(names) - 1 and not any(map(looks_typed, names))
+    return are_names and not _repeats(names, body[1:]) and _differs(names, body[1:])
 
 
 def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> bool:
@@ -53,6 +68,29 @@ def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> 
 def _stands_apart(cell: str, values: Sequence[str]) -> bool:
     """Whether a cell is none of the few values that come again and again below it."""
     return len(values) > 11 and len(set(values)) <= len(values) / 4 and cell not in values
+
+
+def _is_of_codes(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether cells are codes of the very shape that all below them have: `004` over `248`.
+
+    One column of codes with digits says so, or two of capitals (`AF`, `AFG` over `AX`, `ALA`), or
+    one in whose order the first is the least.
+    """
+    columns = [
+        [cell, *(row[index].strip() for row in body[:200])] for index, cell in enumerate(first)
+    ]
+    alike = [cells for cells in columns if cells[0] and len(set(map(_shape, cells))) == 1]
+    capitals = [cells for cells in alike if cells[0].isalpha() and cells[0].isupper()]
+    in_order = any(all(one < two for one, two in pairwise(cells)) for cells in capitals)
+    coded = [cells for cells in alike if any(map(str.isdigit, cells[0]))]
+    if len(body) < _LEAST_CODES:
+        return len(body) > 1 and len(coded) == len(columns)
+    return bool(coded) or len(capitals) > 1 or in_order
+
+
+def _shape(cell: str) -> str:
+    """A cell with its letters as A and a, its digits as 9."""
+    return re.sub(r"\d", "9", re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", cell)))
 
 
 def _is_over_values(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
@@ -114,5 +152,16 @@ def further_rows(body: Sequence[Sequence[str]]) -> int:
         ]  # fmt: skip
         named = sum(bool(extra[-1][index].strip()) for index in typed)
         if typed and named > len(typed) / 2 and all(_values(extra, index) for index in typed[:1]):
-            return count
+            return count + _is_of_flags(rest)
     return 0
+
+
+def _is_of_flags(rest: Sequence[Sequence[str]]) -> bool:
+    """Whether the row below names and types marks a few columns that every record fills."""
+    flags, body = rest[0], rest[1:]
+    marked = [index for index, cell in enumerate(flags) if cell.strip()]
+    bare = [index for index, cell in enumerate(flags) if not cell.strip()]
+    filled = [index for index in bare if body and all(row[index].strip() for row in body)]
+    is_word = not any(looks_typed(flags[index]) for index in marked)
+    is_other = not _repeats([cell.strip() for cell in flags], body)
+    return bool(marked) and is_word and is_other and 2 * len(filled) > len(flags)

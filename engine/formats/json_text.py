@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -21,7 +22,25 @@ def recognise(sample: Sample) -> Profile | None:
     start = sample.text.lstrip("\ufeff \n\t")[:1]
     if not start or start not in "{[":
         return None
-    return _by_line(sample) or _document(sample)
+    return _by_line(sample) or _document(sample) or _broken(sample)
+
+
+def _broken(sample: Sample) -> Profile | None:
+    """What is said of a text that begins as JSON does and is none; None where it only might be."""
+    if not re.match(r'\ufeff?\s*(\{\s*("|//|/\*)|\[\s*[\[{"])', sample.text):
+        return None
+    try:
+        json.loads(sample.text.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        why = str(error)
+    else:
+        return None
+    text = f"it begins like JSON and is none: {why}; have it mended, or give the plugin's source"
+    rows = tuple((line,) for line in sample.text.split("\n")[:50])
+    return Profile(
+        format="json", encoding=sample.encoding, rows=rows, problems=(f"{text} yourself",),
+        fingerprint="damaged|json",
+    )  # fmt: skip
 
 
 def _by_line(sample: Sample) -> Profile | None:
@@ -78,6 +97,8 @@ def _document(sample: Sample) -> Profile | None:
         arguments["keyed"] = next(n for n in ("key", "record_key", "_key_of") if n not in taken)
     reading = Reading("json_text", "document", arguments, is_open=True)
     found = tabulate(reading, sample.head)
+    if not found.columns and not sample.is_whole:  # its first record is larger than the sample
+        found = tabulate(reading, closed(text).encode(sample.encoding))
     shape = f"{'.'.join(place.at)}|{'|'.join(sorted(found.columns))}"
     one = profile_of(
         "json", reading, sample, from_head=True, shape=shape, found=found, problems=place.notes

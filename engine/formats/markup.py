@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 from casparian_flow.reading.html_tables import Table, tables
 from casparian_flow.reading.sources import Source
+from casparian_flow.reading.xml_encodings import Pieces
 from casparian_flow.reading.xml_text import is_xml
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
@@ -62,15 +63,31 @@ def _xml(sample: Sample) -> Profile | None:
     ways = _Ways()
     error = ways.read(sample.head)
     if error is not None and (sample.is_whole or not ways.counts):
-        return None
+        return _not_xml(sample, error)
     record = ways.record()
     if record is None:
         return None
     reading = Reading("xml_text", "read", {"record": list(record)}, is_open=True)
     told = ways.beside(record)
-    return profile_of(
+    found = profile_of(
         "xml", reading, sample, from_head=True, shape="/".join(record),
         problems=told,
+    )  # fmt: skip
+    if found.columns:
+        return found
+    text = "its elements hold no values" if sample.is_whole else "no record is whole in the sample"
+    return replace(found, reading=None, rows=(), problems=(text, *found.problems))
+
+
+def _not_xml(sample: Sample, error: str) -> Profile | None:
+    """What is said of a document that claims to be XML and cannot be read as such."""
+    if not sample.text.lstrip("\ufeff \n\t").startswith("<?xml"):
+        return None
+    text = f"not well-formed XML: {error}; have it mended, or give the plugin's source yourself"
+    rows = tuple((line,) for line in sample.text.split("\n")[:50])
+    return Profile(
+        format="xml", encoding=sample.encoding, rows=rows, problems=(text,),
+        fingerprint="damaged|xml",
     )  # fmt: skip
 
 
@@ -84,12 +101,15 @@ class _Ways:
 
     def read(self, head: bytes) -> str | None:
         """Count the elements of a document's beginning; what is wrong with it, if anything is."""
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
+        pieces = Pieces(cast("BinaryIO", io.BytesIO(head)))
         try:
-            parser.Parse(head, False)
-        except expat.ExpatError as error:
+            first = pieces.begin()
+            parser = expat.ParserCreate(pieces.parser_encoding)
+            parser.StartElementHandler = self._start
+            parser.EndElementHandler = self._end
+            for piece in pieces.rest(first):
+                parser.Parse(piece, False)
+        except (expat.ExpatError, UnicodeError, LookupError) as error:
             return str(error)
         return None
 

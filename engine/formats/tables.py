@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
+from python_calamine import CalamineError
 
 from casparian_flow.reading import tables
 from casparian_flow.reading.naming import distinct, header_names
@@ -105,7 +106,11 @@ def _workbook(form: str, file: BinaryIO) -> Profile:
     parts: list[Profile] = []
     told: list[str] = []
     for name in names[:_MOST_PARTS]:
-        rows = tables.sheet_rows(_source(file), name, _MOST_SHEET_ROWS)
+        try:
+            rows = tables.sheet_rows(_source(file), name, _MOST_SHEET_ROWS)
+        except CalamineError as error:  # the other sheets may be sound
+            told.append(f"sheet {name!r} cannot be read: {error}")
+            continue
         part = _sheet(form, file, name, rows, is_only=len(names) == 1)
         if part is None:
             told.append(f"sheet {name!r} holds no table")
@@ -193,7 +198,7 @@ def _part(
 def _together(form: str, parts: list[Profile], told: tuple[str, ...]) -> Profile:
     """A file of its tables: the first stands for it where there are more."""
     if not parts:
-        return Profile(format=form, problems=("it holds no table", *told), fingerprint=form)
+        return Profile(format=form, problems=(*told, "it holds no table"), fingerprint=form)
     first = parts[0]
     if len(parts) > 1:
         told = (f"{len(parts)} tables: {', '.join(str(one.part) for one in parts[:20])}", *told)

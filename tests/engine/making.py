@@ -128,3 +128,20 @@ def run(source: str, path: Path) -> Kept:
     count = sum(len(rows) for rows in kept.rows.values())
     assert kept.read == count + len(kept.aside) + kept.skipped
     return kept
+
+
+Odd = tuple[str, list[str], list[list[Any]], int]
+"""A file's content, its columns, its first rows, and how many records are set aside."""
+
+
+def read_whole(folder: Path, name: str, odd: Odd) -> None:
+    """Draft a plugin for a file, run it, and account for every record."""
+    content, columns, rows, aside = odd
+    kept = run(drafted(folder, name, content.encode()), folder / name)
+
+    [found] = kept.rows.values() if kept.rows else [[]]
+    names = [name for name in kept.columns if not name.startswith("_")]
+    assert names == columns
+    assert [[row[one] for one in names] for row in found][: len(rows)] == rows
+    assert len(kept.aside) == aside
+    assert kept.read == len(found) + kept.skipped + aside

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -252,6 +254,20 @@ def test_a_workbook_is_looked_at_behind_the_wall_sheet_by_sheet(tmp_path: Path) 
         "People": {"name": "string", "born": "date"},
     }
     assert any("'Empty' holds no table" in problem for problem in profile.problems)
+
+
+def test_a_sheet_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
+    content = workbook({"Good": [["n"], [1], [2]], "Bad": [["n"], [41], [3]]})
+    damaged = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(damaged, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"><v>41<", b' t="n"><v> 41<'))
+    (tmp_path / "a.xlsx").write_bytes(damaged.getvalue())
+
+    profile = profile_file(os.fsencode(tmp_path / "a.xlsx"))
+
+    assert (profile.part, [column.name for column in profile.columns]) == ("Good", ["n"])
+    assert any("'Bad' cannot be read" in problem for problem in profile.problems)
 
 
 def test_tables_of_databases_and_columnar_files(tmp_path: Path) -> None:

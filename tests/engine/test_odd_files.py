@@ -6,85 +6,14 @@ import io
 import tarfile
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from casparian_flow.errors import ConfigError
-from tests.engine.making import drafted, run
+from tests.engine.making import Odd, drafted, read_whole, run
 
-TABLES: dict[str, tuple[str, list[str], list[list[Any]], int]] = {
+FILES: dict[str, Odd] = {
     # name: content, columns, rows (the first ones), records set aside
-    "row_names.csv": (
-        '"mpg","cyl"\n"Mazda RX4",21,6\n"Datsun 710",22.8,4\n"Valiant",18.1,6\n',
-        ["column_1", "mpg", "cyl"],
-        [["Mazda RX4", 21.0, 6], ["Datsun 710", 22.8, 4]],
-        0,
-    ),
-    "trailing_delimiter.csv": (
-        "a,b,c\n1,2,3,\n4,5,6,\n7,8,9,\n",
-        ["a", "b", "c", "column_4"],
-        [[1, 2, 3, None], [4, 5, 6, None]],
-        0,
-    ),
-    "last_cells_left_out.csv": (
-        "day,low,high,note,by\n1,2,3\n4,5,6\n7,8,9\n10,11,12,x\n13,14,15,y,z\n",
-        ["day", "low", "high", "note", "by"],
-        [[1, 2, 3, None, None], [4, 5, 6, None, None], [7, 8, 9, None, None],
-         [10, 11, 12, "x", None]],
-        0,
-    ),
-    "one_row_cut_off.csv": (
-        "a,b,c\n1,2,3\n4,5\n7,8,9\n1,2,3\n4,5,6\n7,8,9\n",
-        ["a", "b", "c"],
-        [[1, 2, 3], [7, 8, 9]],
-        1,
-    ),
-    "value_like_its_header.csv": (
-        "Country,Group,ID\n"
-        + "".join(f"c{n},g{n % 3},{'ID' if n == 7 else f'X{n}'}\n" for n in range(60)),
-        ["Country", "Group", "ID"],
-        [["c0", "g0", "X0"]],
-        0,
-    ),
-    "long_whole_number.csv": (
-        "x\n0.5\n999999999999998592\n1234567890123456789\n",
-        ["x"],
-        [[0.5], [999999999999998592.0]],
-        1,
-    ),
-    "prose_above.dat": (
-        "/* quarterly, adjusted\nsource: Deutsche Bundesbank\n*/\ninvest income cons\n"
-        + "".join(f"{n} {n + 1} {n + 2}\n" for n in range(180, 190)),
-        ["invest", "income", "cons"],
-        [[180, 181, 182]],
-        0,
-    ),
-    "blank_lines_between.dat": (
-        "Year  Jan  Feb\n"
-        + "".join(f"{1749 + n}  {n}.5  1.5\n{chr(10) * (n % 2)}" for n in range(30)),
-        ["Year", "Jan", "Feb"],
-        [[1749, 0.5, 1.5], [1750, 1.5, 1.5]],
-        0,
-    ),
-    "name_like_a_total.csv": (
-        "company,country,amount\nShell,UK,10\nBP,UK,12\nEni,IT,9\nTotalEnergies,FR,14\nTotal,,45\n",
-        ["company", "country", "amount"],
-        [["Shell", "UK", 10], ["BP", "UK", 12], ["Eni", "IT", 9], ["TotalEnergies", "FR", 14]],
-        0,
-    ),
-    "marked_header.csv": (
-        "#name,city\nalice,paris\nbob,rome\ncarl,oslo\ndora,bern\n",
-        ["#name", "city"],
-        [["alice", "paris"], ["bob", "rome"]],
-        0,
-    ),
-    "sometimes_a_last_cell.csv": (
-        "name,city,team\nBob,Rome,red,\nEve,Paris,blue,late\nJim,Oslo,red,\nAnn,Bern,blue,\n",
-        ["name", "city", "team", "column_4"],
-        [["Bob", "Rome", "red", None], ["Eve", "Paris", "blue", "late"]],
-        0,
-    ),
     "two_accounts.ofx": (
         "OFXHEADER:100\n\n<OFX><STMTRS><BANKACCTFROM><BANKID>123<ACCTTYPE>CHECKING</BANKACCTFROM>\n"
         "<STMTTRN><FITID>x1<MEMO>first\nsecond<NAME>SMITH&LTD &amp; CO</STMTTRN></STMTRS>\n"
@@ -149,17 +78,9 @@ TABLES: dict[str, tuple[str, list[str], list[list[Any]], int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", FILES)
 def test_every_row_of_an_odd_file_is_read_or_set_aside(name: str, tmp_path: Path) -> None:
-    content, columns, rows, aside = TABLES[name]
-    kept = run(drafted(tmp_path, name, content.encode()), tmp_path / name)
-
-    [found] = kept.rows.values() if kept.rows else [[]]
-    names = [name for name in kept.columns if not name.startswith("_")]
-    assert names == columns
-    assert [[row[one] for one in names] for row in found][: len(rows)] == rows
-    assert len(kept.aside) == aside
-    assert kept.read == len(found) + kept.skipped + aside
+    read_whole(tmp_path, name, FILES[name])
 
 
 def tarred(members: dict[str, bytes]) -> bytes:
