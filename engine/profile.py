@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from casparian_flow.errors import NotFound, SandboxError
-from casparian_flow.reading.sources import Source, packing_of, unpack
+from casparian_flow.reading.sources import DAMAGES, Source, packing_of, unpack
 from engine import confined, snapshot
 from engine.formats import (
     carrying,
@@ -134,7 +134,7 @@ def _unknown(form: str | None) -> Profile:
         )
         text += " `struct <IHd id, qty, price` if it holds records of one layout"
         return Profile(format="binary", problems=(text,), fingerprint="binary")
-    text = f"a {form} file: give the plugin's source yourself, none is drafted for it"
+    text = f"{_a(form)} file: give the plugin's source yourself, none is drafted for it"
     return Profile(format=form, problems=(text,), fingerprint=f"binary|{form}")
 
 
@@ -195,8 +195,12 @@ def _ask_child(form: str, fd: int) -> Profile:
         why = str(reply.get("failed") or reply.get("refused"))
     except (confined.Ended, SandboxError, ValueError, TypeError, KeyError) as error:
         why = str(error)
-    text = f"a {form} file that cannot be read: {why[:300]}"
+    text = f"{_a(form)} file that cannot be read: {why[:300]}"
     return Profile(format=form, problems=(text,), fingerprint=f"damaged|{form}")
+
+
+def _a(form: str) -> str:
+    return f"an {form}" if form[0] in "aeiox" else f"a {form}"
 
 
 def _packed(path: bytes, name: str) -> Profile:
@@ -206,7 +210,8 @@ def _packed(path: bytes, name: str) -> Profile:
     started = time.monotonic()
     with open(_reopened(path), "rb") as file:
         try:
-            for source in unpack(file, budget=_MOST_UNPACKED):
+            only = _spread(file, told)
+            for source in unpack(file, budget=_MOST_UNPACKED, only=only):
                 late = time.monotonic() - started > _MOST_SECONDS
                 if len(profiles) >= _MOST_MEMBERS or late:
                     told.append(f"only the first {len(profiles)} members were looked at")
@@ -222,8 +227,30 @@ def _packed(path: bytes, name: str) -> Profile:
     return _of_members(profiles, told)
 
 
+def _spread(file: BinaryIO, told: list[str]) -> frozenset[str] | None:
+    """The members of a large zip that are looked at, from all over it; None for any, in order."""
+    is_zip = packing_of(file.read(4)) == "zip"
+    file.seek(0)
+    if not is_zip:
+        return None
+    with zipfile.ZipFile(file) as archive:
+        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    file.seek(0)
+    if len(names) <= _MOST_MEMBERS:
+        return None
+    told.append(f"{_MOST_MEMBERS} of its {len(names):,} members were looked at, from all over it")
+    last = len(names) - 1
+    return frozenset(names[n * last // (_MOST_MEMBERS - 1)] for n in range(_MOST_MEMBERS))
+
+
 def _of_source(source: Source, name: str) -> Profile:
-    head, is_all = sampling.read_head(source)
+    try:
+        head, is_all = sampling.read_head(source)
+    except DAMAGES as error:
+        if source.member is None:
+            raise
+        text = f"it cannot be read: {error}"
+        return Profile("binary", problems=(text,), fingerprint="damaged", part=source.member)
     packing = "+".join(source.packing)
     inner = (source.member or _without_ending(name)).rpartition("/")[2]
     if not head:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,8 +24,10 @@ import pyarrow.compute as pc
 from casparian_flow.errors import PluginError
 from casparian_flow.reading.blocks import Block, Fault
 from casparian_flow.reading.kinds import KINDS, convert
+from casparian_flow.reading.sources import DAMAGES
 from casparian_flow.sdk import BasePlugin
 
+_Piece = TypeVar("_Piece")
 Spec = Sequence[str | None]
 """Kind, how it is written, unit; see `kinds`."""
 
@@ -64,16 +66,16 @@ def typed(  # noqa: PLR0913 - each is a property of the files, named where it is
 
     Raises:
         PluginError: a source lacks a column that is not optional, or has one that is not named; a
-            member of an archive is set aside whole instead.
+            member of an archive is set aside whole instead, and from where it is damaged on.
     """
     words = pa.array(list(missing), pa.string())
-    for number, block in enumerate(blocks):
+    for number, block in enumerate(_undamaged(blocks, plugin, member, topic)):
         try:
             texts, unknown = _named(block, columns, optional, renamed or {}, other)
         except PluginError as error:
             if member is None or number:
                 raise
-            _set_member_aside(plugin, member, error.message, topic)
+            _set_member_aside(plugin, "OTHER_HEADER", member, error.message, topic)
             return
         values, wrong = _converted(texts, columns, words, blank=blank)
         if other is None and unknown:
@@ -104,7 +106,7 @@ def counted(
         plugin: Keeps the account.
         member: The archive member that is read: adds a column `_member`.
     """
-    for batch in batches:
+    for batch in _undamaged(batches, plugin, member, None):
         plugin.account(read=batch.num_rows)
         if member is None:
             yield batch
@@ -208,10 +210,25 @@ def _set_aside(plugin: BasePlugin, fault: Fault, member: str | None, topic: str 
     )  # fmt: skip
 
 
-def _set_member_aside(plugin: BasePlugin, member: str, why: str, topic: str | None) -> None:
-    """One member of many has another header: the others are read, and it is set aside whole."""
+def _set_member_aside(
+    plugin: BasePlugin, code: str, member: str, why: str, topic: str | None
+) -> None:
+    """One member of many has another header or is damaged: the others are read."""
     plugin.account(read=1)
-    plugin.quarantine(member, why, code="OTHER_HEADER", member=member, topic=topic)
+    plugin.quarantine(member, why, code=code, member=member, topic=topic)
+
+
+def _undamaged(
+    pieces: Iterable[_Piece], plugin: BasePlugin, member: str | None, topic: str | None
+) -> Iterator[_Piece]:
+    """Yield up to where a member of an archive is damaged."""
+    try:
+        yield from pieces
+    except DAMAGES as error:
+        if member is None:
+            raise
+        why = f"the member cannot be read to its end: {error}"
+        _set_member_aside(plugin, "MEMBER_DAMAGED", member, why, topic)
 
 
 class _Misfits(NamedTuple):

@@ -10,7 +10,8 @@ import lzma
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -29,6 +30,8 @@ _PEEK = 512
 _BUFFER = 1 << 17
 MOST_IN_MEMORY = 256 << 20
 _MOST_NESTING = 4
+DAMAGES = (EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+"""What reading what is packed raises where it is damaged."""
 _DOCUMENTS = ("[Content_Types].xml", "mimetype", "META-INF/manifest.xml")
 """Members of zips that are one document: workbooks and the like are not taken apart here."""
 
@@ -53,20 +56,27 @@ def sources(path: str, members: Sequence[str] = ("*",)) -> Iterator[Source]:
     Raises:
         OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error,
         pyarrow.ArrowException: it is damaged.
-        RuntimeError, NotImplementedError: it is encrypted, or packed in a way that is not known.
+
+    A member that is damaged, encrypted or packed in a way that is not known raises such an error
+    when it is read, not before, so that the others can be.
     """
     with open(path, "rb") as file:  # noqa: PTH123 - a guest's path, opened as plugins do
         yield from unpack(cast("BinaryIO", file), members)
 
 
 def unpack(
-    file: BinaryIO, members: Sequence[str] = ("*",), *, budget: int | None = None
+    file: BinaryIO,
+    members: Sequence[str] = ("*",),
+    *,
+    budget: int | None = None,
+    only: Collection[str] | None = None,
 ) -> Iterator[Source]:
     """Yield what an open file holds; see `sources`.
 
-    `budget` bounds the bytes that each layer may unpack to; more raises ValueError.
+    `budget` bounds the bytes that each layer may unpack to; more raises ValueError. `only` names
+    the members of a zip that are opened at all; None for each.
     """
-    for source in _within(file, None, (), budget):
+    for source in _within(file, None, (), budget, only):
         name = source.member
         if name is None or any(fnmatch.fnmatchcase(name, glob) for glob in members):
             yield source
@@ -113,12 +123,22 @@ def unpacked(stream: BinaryIO, packer: str) -> BinaryIO:
 
 
 def _within(
-    raw: BinaryIO, member: str | None, packing: tuple[str, ...], budget: int | None
+    raw: BinaryIO,
+    member: str | None,
+    packing: tuple[str, ...],
+    budget: int | None,
+    only: Collection[str] | None = None,
 ) -> Iterator[Source]:
     if budget is not None and packing:
         raw = cast("BinaryIO", Limited(raw, budget))
     stream = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER)
-    head = stream.peek(_PEEK)
+    try:
+        head = stream.peek(_PEEK)
+    except DAMAGES as error:
+        if member is None:
+            raise
+        yield Source(cast("BinaryIO", _Damaged(error)), member, packing)
+        return
     packer = packing_of(head) if len(packing) < _MOST_NESTING else None
     with ExitStack() as stack:
         stack.enter_context(stream)
@@ -127,7 +147,7 @@ def _within(
         if packer is None:
             yield Source(cast("BinaryIO", stream), member, packing)
         elif packer == "zip":
-            yield from _zipped(seekable(stream, packing), member, packing, budget)
+            yield from _zipped(seekable(stream, packing), member, packing, budget, only)
         elif packer == "tar":
             archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
             for entry in archive:
@@ -142,7 +162,11 @@ def _within(
 
 
 def _zipped(
-    file: BinaryIO, member: str | None, packing: tuple[str, ...], budget: int | None
+    file: BinaryIO,
+    member: str | None,
+    packing: tuple[str, ...],
+    budget: int | None,
+    only: Collection[str] | None,
 ) -> Iterator[Source]:
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
@@ -151,10 +175,16 @@ def _zipped(
             yield Source(file, member, packing)
             return
         for entry in entries:
-            if not entry.is_dir():
-                with archive.open(entry) as inner:
-                    way = _way(member, entry.filename)
-                    yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), budget)
+            if entry.is_dir() or not (only is None or entry.filename in only):
+                continue
+            way = _way(member, entry.filename)
+            try:
+                inner = archive.open(entry)
+            except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+                yield Source(cast("BinaryIO", _Damaged(error)), way, (*packing, "zip"))
+                continue
+            with inner:
+                yield from _within(cast("BinaryIO", inner), way, (*packing, "zip"), budget)
 
 
 def _way(member: str | None, name: str) -> str:
@@ -173,6 +203,25 @@ def seekable(stream: BinaryIO | io.BufferedReader, packing: Sequence[str]) -> Bi
     if len(content) > MOST_IN_MEMORY:
         raise ValueError(f"over {MOST_IN_MEMORY >> 20} MiB that must be unpacked into memory")
     return io.BytesIO(content)
+
+
+class _Damaged(io.RawIOBase):
+    """A member that cannot be read: says why when it is, so that the others are read before."""
+
+    def __init__(self, error: Exception) -> None:
+        self._why = str(error)
+
+    def readable(self) -> bool:
+        """It is only read."""
+        return True
+
+    def readinto(self, _target: WriteableBuffer) -> int:
+        """Never fills a buffer.
+
+        Raises:
+            zipfile.BadZipFile: why it cannot.
+        """
+        raise zipfile.BadZipFile(self._why)
 
 
 class Limited(io.RawIOBase):

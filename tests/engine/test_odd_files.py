@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
+import zipfile
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from casparian_flow.errors import ConfigError
-from tests.engine.making import Odd, drafted, read_whole, run
+from engine.profile import profile_file
+from tests.engine.making import Odd, drafted, read_whole, run, zipped
 
 FILES: dict[str, Odd] = {
     # name: content, columns, rows (the first ones), records set aside
@@ -117,6 +120,44 @@ def test_a_member_with_another_header_is_set_aside_and_the_others_read(tmp_path:
     assert [row["a"] for row in rows] == [1, 5]
     assert [code for code, _ in kept.aside] == ["OTHER_HEADER"]
     assert kept.read == 3
+
+
+def test_a_damaged_member_is_set_aside_and_the_others_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    tables = {f"{n}.csv": b"a,b\n%d,x\n" % n for n in range(3)}
+    whole = zipped(tables, method=zipfile.ZIP_STORED)
+    source = drafted(tmp_path, path.name, whole)
+    path.write_bytes(whole.replace(b"a,b\n1,x\n", b"a,b\n9,x\n", 1))
+
+    kept = run(source, path)
+
+    assert [row["a"] for row in kept.rows["t"]] == [0, 2]
+    assert kept.aside == [("MEMBER_DAMAGED", None)]
+    assert kept.read == 3
+
+
+def test_the_members_of_a_large_zip_are_looked_at_from_all_over_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    first, last = b"a,b\n1,x\n2,y\n", b"n,day\n1,2025-01-02\n2,2025-01-03\n"
+    path.write_bytes(zipped({f"{n:04}.csv": first if n < 900 else last for n in range(1_000)}))
+
+    profile = profile_file(os.fsencode(path))
+
+    assert {len(part.rows) for part in profile.parts} == {2}
+    shapes = {tuple(column.name for column in part.columns) for part in profile.parts}
+    assert shapes == {("a", "b"), ("n", "day")}
+    assert any("40 of its 1,000 members" in problem for problem in profile.problems)
+
+
+def test_a_tar_that_is_cut_off_fails_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar.gz"
+    rows = b"".join(b"%d,%s\n" % (n, os.urandom(40).hex().encode()) for n in range(3_000))
+    whole = tarred({f"{n}.csv": b"a,b\n" + rows for n in range(3)})
+    source = drafted(tmp_path, path.name, whole)
+    path.write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(EOFError):
+        run(source, path)
 
 
 def test_a_page_without_a_table_is_no_table(tmp_path: Path) -> None:
