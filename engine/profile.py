@@ -45,6 +45,7 @@ _RECOGNISERS: tuple[Callable[[Sample], Profile | None], ...] = (
     delimited.recognise,
     pairs.recognise_settings,
     fixed_width.recognise,
+    markup.recognise_broken,
 )
 _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
 _TABLES_FIRST = (delimited.recognise, *(r for r in _RECOGNISERS if r is not delimited.recognise))

@@ -149,4 +149,4 @@ class Builder:
 
 def is_xml(head: str) -> bool:
     """Whether a text begins as XML does."""
-    return re.match(r"\ufeff?\s*<(\?xml|!--|[A-Za-z_][\w.:-]*[\s/>])", head) is not None
+    return re.match(r"\ufeff?\s*<(\?xml|!--|!DOCTYPE\s|[A-Za-z_][\w.:-]*[\s/>])", head) is not None

@@ -18,7 +18,7 @@ _DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", 
 _WEAK = (":", WHITESPACE)
 """Delimiters that text is full of: only where no other makes a table."""
 _LEAST_SHARE = 0.8
-_LEAST_OF_COLONS = 8
+_LEAST_OF_WEAK = 8
 _JUDGED_ROWS = 300
 SAMPLE_ROWS = 5_000
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
@@ -119,14 +119,16 @@ def _is_surely_a_table(one: Dialected) -> bool:
 
     Between colons, if each first cell is another and no blank follows one: `AF:Afghanistan`.
     """
-    if one.dialect.delimiter == ":" and one.share > 0.97 and len(one.rows) >= _LEAST_OF_COLONS:
+    if one.dialect.delimiter == ":" and one.share > 0.97 and len(one.rows) >= _LEAST_OF_WEAK:
         first = {row.cells[0] for row in one.rows}
         is_close = not any(row.cells[1].startswith((" ", "/")) for row in one.rows if row.cells[1:])
         if len(first) == len(one.rows) and is_close and all(" " not in cell for cell in first):
             return True
     cells = [cell for row in one.rows[1:50] for cell in row.cells]
     typed = sum(looks_typed(cell) or _DIGITS.fullmatch(cell) is not None for cell in cells)
-    return one.share > 0.97 and len(one.rows) >= 4 and typed > len(cells) * 0.25
+    odd = (1 - one.share) * len(one.rows)
+    are_even = one.share > 0.97 or (len(one.rows) >= _LEAST_OF_WEAK and odd < 1.5)
+    return are_even and len(one.rows) >= 4 and typed > len(cells) * 0.25
 
 
 def _comment_of(text: str) -> str:

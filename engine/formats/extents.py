@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.formats.elimination import looks_typed
+from engine.formats.elimination import NULL_SPELLINGS, looks_typed
 
 _MOST_PREAMBLE = 40
 _SHORT_SHARE, _FEW_SHORT, _LONG_SHARE = 0.1, 3, 0.34
+_RULE = re.compile(r"[-=_+|:]{2,}")
 _WORD = re.compile(r"[A-Za-z_][\w.()/%-]*")
 
 
@@ -67,9 +68,38 @@ def extent_of(rows: list[Row], *, is_weak: bool, may_lack: bool) -> Extent | Non
 
 
 def _after_words(rows: Sequence[Row], first: int, width: int) -> int:
-    """Pass over text above a table: a line of it may have as many words as there are columns."""
+    """Pass over text above a table: a line of it may have as many words as there are columns.
+
+    A line that has numbers where the table has them is a record, though an odd one follows.
+    """
     odd = [n for n, row in enumerate(rows[:_MOST_PREAMBLE]) if len(row.cells) != width]
-    return odd[-1] + 1 if odd and first < odd[-1] + 1 < len(rows) else first
+    if not odd or not first < odd[-1] + 1 < len(rows):
+        return first
+    below = [row.cells for row in rows[odd[-1] + 1 :][:50] if len(row.cells) == width]
+    numeric = [
+        index for index in range(width)
+        if sum(looks_typed(cells[index]) for cells in below) > len(below) / 2
+    ]  # fmt: skip
+    for number in range(first, odd[-1]):
+        cells = rows[number].cells
+        hits = [index for index in numeric if cells[index:] and _is_value(cells[index])]
+        if len(cells) == width and numeric and len(hits) >= 0.8 * len(numeric):
+            return _named_above(rows, number, width)
+    return _named_above(rows, odd[-1] + 1, width)
+
+
+def _named_above(rows: Sequence[Row], number: int, width: int) -> int:
+    """The row that names the columns of the first record, over a line of dashes or not."""
+    above = number - 1
+    while above > 0 and _RULE.fullmatch("".join(rows[above].cells)):
+        above -= 1
+    cells = rows[max(0, above)].cells
+    is_named = above >= 0 and len(cells) == width and not any(map(looks_typed, cells))
+    return above if is_named else number
+
+
+def _is_value(cell: str) -> bool:
+    return cell in NULL_SPELLINGS or looks_typed(cell)
 
 
 def _wide_header(rows: Sequence[Row], first: int, width: int) -> int | None:

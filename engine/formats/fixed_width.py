@@ -51,7 +51,14 @@ def _first_of_table(numbered: Sequence[tuple[int, str]]) -> int:
     """Pass over a title: lines whose text runs across the gaps of all that follow."""
     lines = [line for _, line in numbered]
     fields = [len(_spans(lines[start:])) for start in range(min(8, len(lines) - _LEAST_LINES + 1))]
-    return fields.index(max(fields)) if fields else 0
+    start = fields.index(max(fields)) if fields else 0
+    return 0 if any(map(_has_numbers, lines[:start])) else start
+
+
+def _has_numbers(line: str) -> bool:
+    """Whether a line is a record rather than a title: two words in it and more are numbers."""
+    words = line.split()
+    return sum(map(looks_typed, words)) >= max(2, len(words) / 2)
 
 
 def _spans(lines: Sequence[str]) -> list[tuple[int, int | None]]:

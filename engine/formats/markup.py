@@ -17,6 +17,7 @@ from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
 _HTML = re.compile(r"(?i)<!doctype html|<html[\s>]|<table[\s>]")
+_PAGE = re.compile(r"(?is)(?:<!--.*?-->\s*)*<(?:!doctype html|(?:html|head|body|div|p|table)[\s>])")
 _MOST_TABLES, _MOST_OPEN_TAGS, _MOST_DEPTH = 20, 500, 60
 
 
@@ -25,12 +26,24 @@ def recognise(sample: Sample) -> Profile | None:
     text = sample.text.lstrip("\ufeff \n\t")
     if not text.startswith("<"):
         return None
-    is_page = _HTML.search(text[:4_000]) and not text.startswith("<?xml")
-    if not is_page and is_xml(text):
+    if not _PAGE.match(text) and is_xml(text):
         found = _xml(sample)
         if found is not None:
             return found
     return _html(sample) if _HTML.search(text) else None
+
+
+def recognise_broken(sample: Sample) -> Profile | None:
+    """What is said of a document that claims to be XML and cannot be read as such."""
+    if not sample.text.lstrip("\ufeff \n\t").startswith("<?xml"):
+        return None
+    error = _Ways().read(sample.head)
+    text = f"not well-formed XML: {error}; have it mended, or give the plugin's source yourself"
+    rows = tuple((line,) for line in sample.text.split("\n")[:50])
+    return Profile(
+        format="xml", encoding=sample.encoding, rows=rows, problems=(text,),
+        fingerprint="damaged|xml",
+    )  # fmt: skip
 
 
 def _html(sample: Sample) -> Profile | None:
@@ -63,7 +76,7 @@ def _xml(sample: Sample) -> Profile | None:
     ways = _Ways()
     error = ways.read(sample.head)
     if error is not None and (sample.is_whole or not ways.counts):
-        return _not_xml(sample, error)
+        return None
     record = ways.record()
     if record is None:
         return None
@@ -76,19 +89,7 @@ def _xml(sample: Sample) -> Profile | None:
     if found.columns:
         return found
     text = "its elements hold no values" if sample.is_whole else "no record is whole in the sample"
-    return replace(found, reading=None, rows=(), problems=(text, *found.problems))
-
-
-def _not_xml(sample: Sample, error: str) -> Profile | None:
-    """What is said of a document that claims to be XML and cannot be read as such."""
-    if not sample.text.lstrip("\ufeff \n\t").startswith("<?xml"):
-        return None
-    text = f"not well-formed XML: {error}; have it mended, or give the plugin's source yourself"
-    rows = tuple((line,) for line in sample.text.split("\n")[:50])
-    return Profile(
-        format="xml", encoding=sample.encoding, rows=rows, problems=(text,),
-        fingerprint="damaged|xml",
-    )  # fmt: skip
+    return replace(found, reading=None, rows=(), problems=(*found.problems, text))
 
 
 @dataclass

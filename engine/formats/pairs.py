@@ -94,7 +94,7 @@ def recognise_settings(sample: Sample) -> Profile | None:
     sections = sum(_SECTION.fullmatch(line) is not None for line in lines)
     settings = sum(_SETTING.fullmatch(line.strip()) is not None for line in lines)
     is_named = sample.name.lower().endswith(_SETTINGS_ENDINGS)
-    if sections + settings < (0.9 if is_named else 0.97) * len(lines) or not settings:
+    if sections + settings < (0.75 if is_named else 0.97) * len(lines) or not settings:
         return None
     if not sections and not is_named and ("=" not in sample.text or len(lines) < 3):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
@@ -20,6 +21,7 @@ from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
 
 _MOST_PARTS = 60
 _MOST_SHEET_ROWS = 2_000
+_MOST_TYPED_ROWS = 1_000_000
 
 
 def serve(question: dict[str, Any]) -> dict[str, object]:
@@ -81,14 +83,49 @@ def _sqlite(form: str, file: BinaryIO) -> Profile:
             name: int(database.execute(f'SELECT count(*) FROM "{_doubled(name)}"').fetchone()[0])  # noqa: S608 - quoted
             for name in names
         }
-    parts: list[Profile] = []
-    for name in sorted(names, key=lambda one: -counts[one])[:_MOST_PARTS]:
-        reading = Reading("tables", "sqlite", {"table": name})
-        found = read_source(reading, _source(file))
-        if found.columns:
-            columns = columns_of(found)
-            parts.append(_part(form, name, reading, columns, found.shown()))
+        parts: list[Profile] = []
+        for name in sorted(names, key=lambda one: -counts[one])[:_MOST_PARTS]:
+            reading = Reading("tables", "sqlite", {"table": name})
+            found = read_source(reading, _source(file))
+            if found.columns:
+                columns = _stored(database, name, columns_of(found))
+                told = _seen_of(counts[name])
+                one = _part(form, name, reading, columns, found.shown())
+                parts.append(replace(one, problems=told))
     return _together(form, parts, _left_out(names))
+
+
+def _stored(
+    database: sqlite3.Connection, table: str, columns: tuple[ColumnProfile, ...]
+) -> tuple[ColumnProfile, ...]:
+    """Columns by how SQLite stores their values, of which any column may mix kinds."""
+    cursor = database.execute(f'SELECT * FROM "{_doubled(table)}" LIMIT 0')  # noqa: S608 - quoted
+    ranks = ", ".join(
+        f"max(CASE typeof(\"{_doubled(name[0])}\") WHEN 'integer' THEN 1 WHEN 'real' THEN 2"
+        " WHEN 'null' THEN 0 ELSE 3 END)"
+        for name in cursor.description
+    )
+    rows = f'(SELECT * FROM "{_doubled(table)}" LIMIT {_MOST_TYPED_ROWS})'  # noqa: S608 - quoted
+    found = database.execute(f"SELECT {ranks} FROM {rows}").fetchone()  # noqa: S608 - quoted
+    return tuple(_of_rank(column, rank) for column, rank in zip(columns, found, strict=True))
+
+
+def _of_rank(column: ColumnProfile, rank: int | None) -> ColumnProfile:
+    """A column that holds text somewhere is text, whatever the first rows look like."""
+    kind = {1: "int64", 2: "double", 3: "string"}.get(rank or 0, column.type)
+    is_moment = rank == 3 and column.type in ("date", "timestamp")
+    if kind == column.type or is_moment or (rank == 3 and column.type == "string"):
+        return column
+    return replace(
+        column, type=kind, candidates=["point"] if kind == "double" else [], ambiguity=None,
+        null_words=[], unit=None,
+    )  # fmt: skip
+
+
+def _seen_of(count: int) -> tuple[str, ...]:
+    if count <= _MOST_TYPED_ROWS:
+        return ()
+    return (f"types are those of the first {_MOST_TYPED_ROWS:,} of {count:,} rows",)
 
 
 def _doubled(name: str) -> str:

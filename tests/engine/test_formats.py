@@ -256,6 +256,20 @@ def test_a_workbook_is_looked_at_behind_the_wall_sheet_by_sheet(tmp_path: Path) 
     assert any("'Empty' holds no table" in problem for problem in profile.problems)
 
 
+def test_columns_of_a_database_are_of_the_kinds_that_it_stores(tmp_path: Path) -> None:
+    rows = [(n, n, str(n), f"2025-01-{n % 28 + 1:02}", 1) for n in range(20_000)]
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE t (id INTEGER, code INTEGER, zip TEXT, day TEXT, x REAL)")
+        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
+        database.execute("INSERT INTO t VALUES (20000, 'ETRS89', '007', '2025-02-01', 1.5)")
+    database.close()
+
+    profile = profile_file(os.fsencode(tmp_path / "a.db"))
+
+    expected = {"id": "int64", "code": "string", "zip": "string", "day": "date", "x": "double"}
+    assert types(profile) == expected
+
+
 def test_a_sheet_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
     content = workbook({"Good": [["n"], [1], [2]], "Bad": [["n"], [41], [3]]})
     damaged = io.BytesIO()

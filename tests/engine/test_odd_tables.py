@@ -189,6 +189,33 @@ TABLES: dict[str, Odd] = {
         [["John", "Smith", "WA", "418-Y11-4111"]],
         0,
     ),
+    "comment_between.dat": (
+        "# separated by blanks\nz.nh p.gamma name val\n  0.0872 1.2676 input 0.0\n"
+        "0.0863 1.2677 chi2const 494.39\n  # comment\n0.0839 1.2599 chi2mod 497.5\n"
+        "0.0867 1.2704 cash -579.3\n0.0913 1.2873 chi2gehrels 416.9\n0.0943 1.2983 cstat 572.7\n",
+        ["z.nh", "p.gamma", "name", "val"],
+        [[0.0872, 1.2676, "input", 0.0], [0.0863, 1.2677, "chi2const", 494.39]],
+        1,
+    ),
+    "names_between_rules.dat": (
+        "# separated by blanks\n---------------\nz.nh p.gamma name val\n---------------\n"
+        + "".join(f"0.08{n} 1.2{n} cash {n}.5\n" for n in range(10, 20)),
+        ["z.nh", "p.gamma", "name", "val"],
+        [[0.081, 1.21, "cash", 10.5]],
+        1,
+    ),
+    "names_of_one_word_or_two.dat": (
+        "Cr110   2108 38 52.5 14.79 --    Cl* Collinder 110\n"
+        "Cr110   2129 38 41.1 15.00 12.17 Cl* Collinder 110\n"
+        "NGC2099   67 52 16.6 12.38  9.87 NGC 2099   67\n"
+        "NGC2682  141 51 22.8 11.59  9.40 Cl* NGC 2682 FAG 141\n"
+        "NGC2682  223 51 43.9 11.68  9.50 Cl* NGC 2682 FAG 223\n"
+        "NGC2682  286 52 18.6 11.47  9.30 Cl* NGC 2682 FAG 286\n",
+        ["column_1", "column_2", "column_3", "column_4", "column_5", "column_6", "column_7",
+         "column_8"],
+        [["Cr110", 2108, 38, 52.5, 14.79, None, "Cl*", "Collinder 110"]],
+        0,
+    ),
     "hours.csv": (
         "time,power\n20160101:0010,1.5\n20160101:0110,2.5\n20161231:2310,0.5\n",
         ["time", "power"],
