@@ -231,8 +231,10 @@ class Text:
 
     def __init__(self, source: Source, encoding: str) -> None:
         self._stream = source.stream
-        self._decode = codecs.getincrementaldecoder(encoding)(MARKED)
-        self._encoding = encoding
+        codec = codecs.lookup(encoding).name
+        self._encoding = codec.removesuffix("-sig")  # the mark is kept, passed over and counted
+        self._has_offsets = not codec.startswith(("utf-16", "utf-32"))
+        self._decode = codecs.getincrementaldecoder(self._encoding)(MARKED)
         self._kept, self._at = "", 0
         self._is_last = False
         self._line, self._offset = 1, 0
@@ -243,6 +245,8 @@ class Text:
 
     def place(self, raw: str) -> Place:
         """Where the reading stands."""
+        if not self._has_offsets:
+            return Place(self._line, None, None, raw)
         return Place(self._line, self._offset, len(raw.encode(self._encoding, "replace")), raw)
 
     def peek(self) -> str:

@@ -17,7 +17,7 @@ MARK = "\udfff"
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
     if isinstance(error, UnicodeDecodeError):
-        return MARK, error.end
+        return MARK * (error.end - error.start), error.end  # one a byte, so that bytes count on
     raise error
 
 

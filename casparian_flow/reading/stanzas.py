@@ -83,7 +83,10 @@ def _paragraph(held: Sequence[Place]) -> Record | Fault:
 
 def _whole(held: Sequence[Place]) -> Place:
     first = held[0]
-    length = None if first.length is None else sum(line.length or 0 for line in held)
+    last = held[-1]
+    length = None
+    if first.offset is not None and last.offset is not None:  # with what is passed over between
+        length = last.offset + (last.length or 0) - first.offset
     return Place(first.line, first.offset, length, "\n".join(line.raw for line in held))
 
 

@@ -84,6 +84,28 @@ def test_a_json_value_longer_than_a_piece_is_read_whole() -> None:
     assert ([len(row["a"]) for row in rows], faults) == ([3_000_000, 1], [])
 
 
+def test_records_of_a_document_stand_where_their_bytes_do() -> None:
+    content = "\ufeff[\n".encode() + b'{"a": "\xc3\xa9\xe2\x82"},\n' + '{"a": "\u4e2d"}]'.encode()
+
+    [block] = json_text.document(source(content), encoding="utf-8-sig")
+
+    [fault], place = block.faults, block.place(0)
+    for one, raw in ((fault.place, content[5:18]), (place, content[20:])):
+        assert one.offset is not None
+        assert content[one.offset : one.offset + (one.length or 0)] == raw.rstrip(b"]")
+    [wide] = json_text.document(source('[{"a": 1}]'.encode("utf-16")), encoding="utf-16")
+    assert wide.place(0)[:3] == (1, None, None)
+
+
+def test_a_paragraph_reaches_over_the_comments_in_it() -> None:
+    content = b"A: 1\n# why\nB: 2\n\nA: 3\nB: 4\n"
+
+    [block] = stanzas.paragraphs(source(content))
+
+    place = block.place(0)
+    assert (place.offset, place.length) == (0, len(b"A: 1\n# why\nB: 2\n"))
+
+
 def test_xml_records_with_attributes_children_and_places() -> None:
     content = (
         b'<r xmlns:k="u">\n<k:i id="1"><n>x</n><n>y</n><a><c>z</c></a></k:i>\n<i id="2">t</i></r>'
