@@ -108,6 +108,8 @@ def _wide_header(rows: Sequence[Row], first: int, width: int) -> int | None:
         above, below = rows[number], rows[number + 1 :]
         longer = sum(len(row.cells) > len(above.cells) for row in below)
         is_wide = width < len(above.cells) and longer <= _LONG_SHARE * len(below)
+        if len(above.cells) == width and any(map(looks_typed, above.cells)):
+            return None  # a record: what comes below it is not its header
         if is_wide and _is_header(above, below[0], is_weak=False):
             return number
     return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from casparian_flow.reading.blocks import Block, Fault
+from casparian_flow.reading.kinds import NUMBER_FORMS
 from casparian_flow.reading.sources import Source
 from engine.formats.elimination import profile_column
 from engine.formats.interface import ColumnProfile, Profile, Reading, Sample
@@ -69,13 +70,21 @@ def _add(found: Tabulated, block: Block) -> None:
 
 
 def columns_of(found: Tabulated, *, comma_is_likely: bool = False) -> tuple[ColumnProfile, ...]:
-    """The profiles of the columns that were found."""
+    """The profiles of the columns that were found; a decimal comma in one makes others likely."""
     names = list(found.columns)[:MOST_COLUMNS]
     rows = max(100, _MOST_CELLS // max(1, len(names)))
-    return tuple(
+    columns = tuple(
         profile_column(name, found.columns[name][:rows], comma_is_likely=comma_is_likely)
         for name in names
     )
+    if not comma_is_likely and any(map(_has_decimal_comma, columns)):
+        return columns_of(found, comma_is_likely=True)
+    return columns
+
+
+def _has_decimal_comma(column: ColumnProfile) -> bool:
+    form = column.candidates[0] if column.type == "double" and column.candidates else ""
+    return form in NUMBER_FORMS and NUMBER_FORMS[form][1] == ","
 
 
 def profile_of(  # noqa: PLR0913 - what a recogniser knows of a file, each by its name

@@ -216,6 +216,19 @@ TABLES: dict[str, Odd] = {
         [["Cr110", 2108, 38, 52.5, 14.79, None, "Cl*", "Collinder 110"]],
         0,
     ),
+    "comma_in_another_column.csv": (
+        'what,kwh,sum\nenergy,"5.253","17.233,37"\nlight,"17.880","861,60"\n',
+        ["what", "kwh", "sum"],
+        [["energy", "5.253", 17233.37], ["light", "17.880", 861.6]],
+        0,
+    ),
+    "two_tables.csv": (
+        "long wide,tall,deep,kind,\n5.1,3.5,1.4,0.2 a,\n4.9,3.0,1.4,0.2 a,\n4.7,3.2,1.3,0.2 b,\n\n"
+        "long,wide,tall,deep,kind,extra\n1 6.7,3.3,5.7,2.5,c\n2 6.7,3.0,5.2,2.3,c\n",
+        ["long wide", "tall", "deep", "kind", "column_5"],
+        [["5.1", 3.5, 1.4, "0.2 a", None]],
+        1,
+    ),
     "hours.csv": (
         "time,power\n20160101:0010,1.5\n20160101:0110,2.5\n20161231:2310,0.5\n",
         ["time", "power"],
