@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from casparian_flow.reading import json_columns
+from engine.formats.elimination import NULL_SPELLINGS
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of, tabulate
 
@@ -162,12 +163,26 @@ def _with_kinds(
 ) -> Profile:
     """Columns by what the document says its values are: a text that looks like a number is text."""
     kinds: dict[str, set[type]] = {}
+    words: dict[str, set[str]] = {}
     for record in records:
-        for name, value in _pairs(record, names):
-            if value is not None:
-                kinds.setdefault(str(name) or "column", set()).add(type(value))
-    columns = tuple(_of_kind(column, kinds.get(column.name, set())) for column in profile.columns)
+        for key, value in _pairs(record, names):
+            name = str(key) or "column"
+            if isinstance(value, str) and value in NULL_SPELLINGS:
+                words.setdefault(name, set()).add(value)
+            elif value is not None:
+                kinds.setdefault(name, set()).add(type(value))
+    columns = tuple(
+        _of_values(column, kinds.get(column.name, set()), words.get(column.name, set()))
+        for column in profile.columns
+    )
     return replace(profile, columns=columns)
+
+
+def _of_values(column: ColumnProfile, kinds: set[type], words: set[str]) -> ColumnProfile:
+    """A column by its values' kinds; words for nothing beside numbers are missing values."""
+    if not words or not kinds or not kinds <= {int, float}:
+        return _of_kind(column, kinds | {str} if words else kinds)
+    return replace(_of_kind(column, kinds), null_words=sorted(words - {""}))
 
 
 def _pairs(record: object, names: Sequence[str]) -> Iterable[tuple[object, object]]:

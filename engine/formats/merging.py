@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 
 from casparian_flow.reading import moments
 from engine.formats.elimination import NULL_SPELLINGS, decide
-from engine.formats.interface import ColumnProfile, Profile
+from engine.formats.interface import ColumnProfile, Profile, Reading
 
 _FEW = 0.2
 _LEAST_ALIKE = 0.6
@@ -158,7 +158,22 @@ def _together(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Profile:
     orders = [_order(base, one.profile) for one in kin]
     if any(order != sorted(order) for order in orders):
         drift.append("some files have their columns in another order; they are read by name")
-    return replace(base, columns=tuple(merged), problems=(*base.problems, *drift))
+    reading = _with_footer(base, kin, drift)
+    return replace(base, columns=tuple(merged), problems=(*base.problems, *drift), reading=reading)
+
+
+def _with_footer(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Reading | None:
+    """How the base is read, with the last line that others have and it has not."""
+    reading = base.reading
+    ending = {one.name: one.profile.reading.arguments.get("footer") for one in kin
+              if one.profile.reading is not None}  # fmt: skip
+    found = [(name, footer) for name, footer in ending.items() if footer]
+    alike = {footer for _, footer in found if isinstance(footer, str)}
+    if reading is None or "footer" in reading.arguments or len(alike) != 1:
+        return reading
+    named = _listed([name for name, _ in found], len(kin))
+    drift.append(f"the last line of {named} is a total; the draft passes over it (`footer`)")
+    return replace(reading, arguments={**reading.arguments, "footer": alike.pop()})
 
 
 def _order(base: Profile, other: Profile) -> list[int]:

@@ -19,7 +19,10 @@ _MAIL_FIELDS = (
     "message-id",
     "return-path",
     "delivered-to",
+    "content-type",
+    "mime-version",
 )
+_MAIL_ENDINGS = (".eml", ".mbox", ".mbx")
 _OFX_RECORDS = (
     "INVTRAN", "STMTTRN", "INVPOS", "SECINFO", "ACCTINFO", "STMTRS", "CCSTMTRS", "INVSTMTRS",
     "SONRS",
@@ -90,7 +93,8 @@ def _mail(sample: Sample) -> Profile | None:
         if found is None:
             return None
         names.append(found[1].lower())
-    if len(names) < 2 or sum(name in _MAIL_FIELDS for name in set(names)) < 2:
+    least = 1 if sample.name.lower().endswith(_MAIL_ENDINGS) else 2
+    if sum(name in _MAIL_FIELDS for name in set(names)) < least:
         return None
     reading = Reading("stanzas", "mail", {"mbox": True} if is_mbox else {}, is_open=True)
     return profile_of(

@@ -20,6 +20,7 @@ from casparian_flow.errors import (
 from engine import publisher, reprocess
 from engine.control import Caller
 from engine.drafting import draft_source
+from engine.filenames import pattern_from, topic_from
 from engine.goals import steered
 from engine.house import House
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
@@ -71,9 +72,9 @@ def draft_plugin(
                 "a draft needs at least one sample file",
                 hint="Name files that a scan has seen: `casparian files`.",
             )
-        first, root = location_of(session, samples[0])
-        path = absolute(root.path, first.path)
-        alike = pattern or _pattern_from(path)
+        paths = [path_of(session, one) for one in samples]
+        path = paths[0]
+        alike = pattern or pattern_from(paths)
         sisters = _sisters(session, samples, alike) if source is None else {}
     followed: list[str] = []
     if source is not None:
@@ -88,7 +89,7 @@ def draft_plugin(
     )
     manifest, trouble = manifest_or_finding(made.files["plugin.py"])
     with house.catalog.writing() as session:
-        base = (manifest.topics[0] if manifest else None) or topic or _topic_from(path)
+        base = (manifest.topics[0] if manifest else None) or topic or topic_from(path)
         name = known_name or _plugin_name(session, base, samples, path)
         row = _store(session, draft, name, samples, made, lockfile)
         row.sinks = sinks if sinks is not None else row.sinks or []
@@ -212,6 +213,12 @@ def location_of(session: Session, location_id: int) -> tuple[FileLocation, Sourc
     return location, root
 
 
+def path_of(session: Session, location_id: int) -> bytes:
+    """Where a location lies."""
+    location, root = location_of(session, location_id)
+    return absolute(root.path, location.path)
+
+
 def _given(source: str, modules: dict[str, str], dependencies: list[str] | None) -> _Made:
     files = {"plugin.py": source, **modules}
     return _Made(files, wanted_dependencies(files, dependencies), "given", [], None)
@@ -268,7 +275,7 @@ def _drafted(path: bytes, group: Group, pattern: str, topic: str | None) -> _Mad
     profile = group.merged.profile
     drafted = draft_source(
         profile,
-        topic=topic or _topic_from(path),
+        topic=topic or topic_from(path),
         pattern=pattern,
         sample=display(path.rpartition(b"/")[2]),
     )
@@ -279,26 +286,6 @@ def _drafted(path: bytes, group: Group, pattern: str, topic: str | None) -> _Mad
         [*group.merged.drift, *drafted.ambiguities],
         {"format": profile.format, "fingerprint": profile.fingerprint},
     )
-
-
-def _topic_from(path: bytes) -> str:
-    """A topic name from a file name: `Sales 2026-01.csv` → `sales`."""
-    name = path.rpartition(b"/")[2].decode("utf-8", "ignore")
-    stem = re.split(r"\.", name, maxsplit=1)[0].lower()
-    words = [word for word in re.split(r"[^a-z]+", stem) if word]
-    return ("_".join(words) or "records")[:50].strip("_")
-
-
-def _pattern_from(path: bytes) -> str:
-    """A glob for a file and its sisters: each number becomes any other number.
-
-    Not any text: `sales-2026-01.csv` has no sister in `sales-refunds-2026.csv`.
-    """
-    name = re.sub(
-        r"(?:\\x[0-9a-f]{2})+", "0", path.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
-    )
-    escaped = re.sub(r"([\[\]\\!#?*])", r"\\\1", name)
-    return re.sub(r"\d(?:[\d._-]*\d)?", "[0-9]*", escaped) or "*"
 
 
 def manifest_or_finding(source: str) -> tuple[Manifest | None, list[FindingPart]]:

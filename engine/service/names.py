@@ -94,7 +94,7 @@ def containing_root(session: Session, path: Path) -> SourceRoot:
             return root
     raise NotGranted(
         f"{display(wanted)} is in no folder that a person granted",
-        hint=f"A person grants it in a terminal: `casparian init {display(wanted)}`.",
+        hint="A person grants the folder it lies in, in a terminal: `casparian init DIR`.",
     )
 
 

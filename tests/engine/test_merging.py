@@ -142,3 +142,15 @@ def test_a_wide_table_is_not_of_a_narrow_ones_kind_for_one_shared_word(tmp_path:
     found = merged(tmp_path, "status,n\nx,1\n", f"{wide}\n{'1,' * 40}1\n")
 
     assert len(found.others) == 1
+
+
+def test_a_total_that_only_a_later_file_ends_with_is_passed_over(tmp_path: Path) -> None:
+    plain = "day,shop,n\n2025-01-01,A,1\n2025-01-02,B,2\n2025-01-03,A,3\n"
+    texts = [plain, plain + "Total,,6\n"]
+    seen = [Seen(f"f{n}.csv", one(tmp_path, n, text)) for n, text in enumerate(texts)]
+    found = merge(seen, named=seen[0])
+
+    kept = run(draft_source(found.profile, topic="t", pattern="*").source, tmp_path / "f1.csv")
+
+    assert (len(kept.rows["t"]), kept.skipped, kept.aside) == (3, 1, [])
+    assert any("1 of 2 files (f1.csv) is a total" in told for told in found.drift)

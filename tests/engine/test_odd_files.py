@@ -46,6 +46,28 @@ FILES: dict[str, Odd] = {
         [[date(2025, 1, 2), 1], [date(2025, 1, 3), None]],
         0,
     ),
+    "nothing_beside_numbers.json": (
+        '[{"n": 1.5, "k": 1, "t": "a"}, {"n": "", "k": 2, "t": ""}, {"n": 2, "k": "N/A", "t": "b"}'
+        "]",
+        ["n", "k", "t"],
+        [[1.5, 1, "a"], [None, 2, ""], [2.0, None, "b"]],
+        0,
+    ),
+    "nested.eml": (
+        'Content-Type: multipart/mixed;\n boundary="x"\n\n--x\nContent-Type: text/plain\n\nhello\n'
+        "--x--\n",
+        ["Content-Type", "body"],
+        [['multipart/mixed; boundary="x"', "hello"]],
+        0,
+    ),
+    "with_a_page_in_it.kml": (
+        '<kml xmlns="k">\n<Document><Placemark id="a"><name>A</name><description><![CDATA[<html '
+        "><table ><tr><td>1</td></tr></table></html>]]></description></Placemark>\n"
+        '<Placemark id="b"><name>B</name></Placemark></Document></kml>\n',
+        ["@id", "name", "description"],
+        [["a", "A", "<html ><table ><tr><td>1</td></tr></table></html>"], ["b", "B", None]],
+        0,
+    ),
     "from_pandas.json": (
         '{"name":{"0":"a","1":"b"},"x":{"0":1.5,"1":2.5}}',
         ["row", "name", "x"],
