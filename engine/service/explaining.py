@@ -131,6 +131,10 @@ def _out_of_view(session: Session, job: ProcessingJob) -> list[str]:
 
 def _unknown(session: Session, subject: str, error: CasparianError) -> Explanation:
     roots = [display(root.path) for root in live_roots(session)]
+    row = re.fullmatch(r"\s*(\w+)\s*:\s*\S.*", subject)
+    if row is not None:
+        why = f"No topic {row[1]!r} holds rows: no plugin published any yet."
+        return _told(subject, "unknown", [why], ["casparian datasets"])
     if not subject.startswith(("/", "~")):
         return _told(subject, "unknown", [error.message], [error.hint])
     path = resolve(subject)

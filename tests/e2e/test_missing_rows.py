@@ -87,6 +87,7 @@ def test_what_no_file_holds_is_said_and_failed_files_are_named(sales: House, dat
 @pytest.mark.usefixtures("arrow_environment")
 def test_quotes_in_a_value_are_no_sql(sales: House) -> None:
     assert sales.call("explain", subject="sales: x' OR '1'='1")["verdict"] == "never seen"
+    assert "holds rows" in sales.call("explain", subject="orders: 3")["evidence"][0]
 
 
 @pytest.mark.usefixtures("arrow_environment")
