@@ -113,6 +113,7 @@ def _order(job: queue.ClaimedJob) -> JobOrder:
         path=absolute(job.root, job.path),
         sha256=job.sha256,
         size=job.size,
+        is_held=job.is_held,
     )
 
 

@@ -337,7 +337,8 @@ def _conclude(
     """Deliver what was promoted, then call the job done."""
     try:
         for uri, topics in _deliveries(dispatch):
-            open_delivery(uri).deliver(bench.lake, only_topics(promotion, topics))
+            part = only_topics(promotion, topics)
+            open_delivery(uri).deliver(bench.lake, part, is_held=attempt.order.is_held)
     except CasparianError as error:
         attempt.result = _failed(attempt, error)
         return

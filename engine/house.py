@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.database import Catalog
+from engine.deliveries import Deliveries
 from engine.home import Home
 from engine.scanning import Scanner
 from engine.settings import Settings
@@ -51,6 +52,7 @@ class House:
     scanner: Scanner
     trials: Trials
     changes: Changes
+    deliveries: Deliveries
     wake: Callable[[], None]
     """Have the Sentinel look for work; callable from any thread."""
     abort: Callable[[list[int]], None]

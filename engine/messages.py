@@ -91,6 +91,8 @@ class JobOrder(Body):
     """Absolute path of the source."""
     sha256: str
     size: int
+    is_held: bool
+    """Whether a delivery keeps its rows out of view until its reprocess comes into view whole."""
 
 
 class Dispatch(Body):

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    select,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -232,6 +233,10 @@ class Round(Base):
     """When its last job ended: from then on its rows are shown, whatever is retried."""
     undone: Mapped[datetime | None]
     """Since when its rows are out of view again: a person took it back, or it was cut short."""
+
+
+ROUNDS_IN_VIEW = select(Round.id).where(Round.ended.is_not(None), Round.undone.is_(None))
+"""Of jobs that are of any reprocess, those of these are shown."""
 
 
 class ProcessingJob(Base):

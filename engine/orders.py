@@ -25,6 +25,8 @@ class ClaimedJob:
     path: bytes
     sha256: str
     size: int
+    is_held: bool
+    """Whether its reprocess is not in view yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import CasparianError
 from engine.database import among
 from engine.models import (
+    ROUNDS_IN_VIEW,
     FileLocation,
     FileVersion,
     JobOutput,
@@ -179,6 +180,9 @@ def _claimed(session: Session, ids: list[int]) -> tuple[ClaimedJob, ...]:
             FileLocation.path,
             FileVersion.sha256,
             FileVersion.size,
+            and_(
+                ProcessingJob.round_id.is_not(None), ProcessingJob.round_id.not_in(ROUNDS_IN_VIEW)
+            ),
         )
         .join(FileVersion, FileVersion.id == ProcessingJob.file_version_id)
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)

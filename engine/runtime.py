@@ -23,10 +23,11 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from casparian_flow.errors import CasparianError, ConfigError, ProtocolError
-from engine import queue, watching
+from engine import deliveries, queue, watching
 from engine.architect import Gate
 from engine.control import MAX_LINE_BYTES, read_request
 from engine.database import Catalog, open_catalog
+from engine.deliveries import Deliveries
 from engine.home import Home
 from engine.house import Changes, House
 from engine.scanning import Scanner
@@ -138,6 +139,7 @@ async def _run(
         scanner=scanner,
         trials=Trials(),
         changes=changes,
+        deliveries=Deliveries(catalog),
         wake=partial(from_thread, sentinel.wake),
         abort=lambda jobs: anyio.from_thread.run(sentinel.abort, jobs, token=token),
         page_url=companion.url if companion else lambda _number: None,
@@ -151,6 +153,7 @@ async def _run(
             tasks.start_soon(_serve_doors, engine, house, engine_listener)
             tasks.start_soon(_keep_worker, engine)
             tasks.start_soon(watching.watch, house)
+            tasks.start_soon(deliveries.follow, house.deliveries)
             tasks.start_soon(_stop_on_signal, stopping)
             tasks.start_soon(_stop_when_unreachable, home.engine_socket, stopping)
             if companion is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Exists, Select, and_, exists, func, or_, select
 
 from engine.models import (
+    ROUNDS_IN_VIEW,
     Dismissal,
     FileLocation,
     JobOutput,
     PluginManifest,
     ProcessingJob,
-    Round,
     SourceRoot,
 )
 from engine.sinks.interface import QUARANTINE_SUFFIX
@@ -46,7 +46,7 @@ def current_outputs(topic: str) -> Select[int, str, int]:
             ProcessingJob.status == JobStatus.DONE,
             PluginManifest.status != PluginStatus.STAGING,
             _is_in_view(),
-            ~and_(FileLocation.state == "DELETED", SourceRoot.on_delete == "DROP"),
+            ~_is_dropped(),
         )
         .subquery()
     )
@@ -68,9 +68,26 @@ def current_manifests(topic: str) -> Select[int]:
     )
 
 
+def held_jobs() -> Select[int]:
+    """Finished jobs whose rows are in no current view, though newest: what a delivery hides.
+
+    Those of a reprocess that is under way or was taken back, and those of files that are gone from
+    a root that drops their rows.
+    """
+    return (
+        select(ProcessingJob.id)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
+        .where(or_(~_is_in_view(), _is_dropped()))
+    )
+
+
+def _is_dropped() -> ColumnElement[bool]:
+    return and_(FileLocation.state == "DELETED", SourceRoot.on_delete == "DROP")
+
+
 def _is_in_view() -> ColumnElement[bool]:
-    shown = select(Round.id).where(Round.ended.is_not(None), Round.undone.is_(None))
-    return or_(ProcessingJob.round_id.is_(None), ProcessingJob.round_id.in_(shown))
+    return or_(ProcessingJob.round_id.is_(None), ProcessingJob.round_id.in_(ROUNDS_IN_VIEW))
 
 
 def _is_dismissed() -> Exists:

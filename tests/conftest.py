@@ -93,12 +93,13 @@ class House:
         draft: str | None = None,
         reprocess: str = "new",
         pattern: str | None = None,
+        sinks: list[str] | None = None,
         all_files: bool = False,
     ) -> dict[str, Any]:
         """Draft, validate, approve and publish; the publication."""
         made = self.call(
             "draft_plugin", files=files, source=source, topic=topic, dependencies=dependencies,
-            draft=draft, pattern=pattern,
+            draft=draft, pattern=pattern, sinks=sinks,
         )  # fmt: skip
         checked = self.call(
             "validate_plugin", draft=made["draft"], wait_s=120, max_files=5, all_files=all_files

@@ -53,7 +53,7 @@ def undo_round(house: House, caller: Caller, *, plugin: str, round_name: str | N
         _audit(session, caller, "undo", row, now)
     house.abort(stopped)
     house.changes.announce()
-    kept = f" What was delivered to {', '.join(sinks)} stays there." if sinks else ""
+    kept = _late(house, sinks)
     return Done(
         summary=f"{told.round} of {told.plugin} is taken back: of {sentence(told.done, 'file')} the"
         f" rows of before are in view again.{kept}",
@@ -73,12 +73,20 @@ def redo_round(house: House, caller: Caller, *, plugin: str, round_name: str | N
                 hint=f"Run it anew: `casparian run {plugin} --reprocess all`.",
             )
         row.undone = None
+        sinks = _sinks(session, row)
         _audit(session, caller, "redo", row, now)
     house.changes.announce()
     return Done(
-        summary=f"{told.round} of {told.plugin} is in view again.",
+        summary=f"{told.round} of {told.plugin} is in view again.{_late(house, sinks)}",
         next_steps=[f"casparian rounds {plugin} --undo"],
     )
+
+
+def _late(house: House, sinks: list[str]) -> str:
+    """Bring deliveries to show the same; what is said where one cannot be written now."""
+    if house.deliveries.settle():
+        return ""
+    return f" {', '.join(sinks)} cannot be written and follows as soon as it can be."
 
 
 def _rounds(session: Session, plugin: str) -> list[Round]:

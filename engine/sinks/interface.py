@@ -69,14 +69,24 @@ class Promotion:
 class Delivery(Protocol):
     """A sink beside the lake."""
 
-    def deliver(self, lake: Path, promotion: Promotion) -> bool:
+    def deliver(self, lake: Path, promotion: Promotion, *, is_held: bool = False) -> bool:
         """Copy a job's promoted files there, in one transaction with its ledger row.
+
+        `is_held` keeps the rows out of the current view until `hold` leaves the job out.
 
         Returns:
             False if this sink already holds the job's rows.
 
         Raises:
             SinkError: nothing was written.
+        """
+        ...
+
+    def hold(self, jobs: Collection[int]) -> None:
+        """Take these jobs out of the current view, and bring all others into it, at once.
+
+        Raises:
+            SinkError: the view is as it was.
         """
         ...
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Collection, Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ CREATE TABLE IF NOT EXISTS _casparian_ledger (
     artifact_hash TEXT NOT NULL, promoted TEXT NOT NULL
 ) WITHOUT ROWID
 """
+_HELD_TABLE = "CREATE TABLE IF NOT EXISTS _casparian_held (job_id INTEGER PRIMARY KEY)"
+"""Jobs whose rows are in no current view: of a reprocess that is under way or was taken back."""
 _ROWS_AT_ONCE = 50_000
 
 
@@ -32,22 +36,46 @@ class SqliteDelivery:
 
     path: Path
 
-    def deliver(self, lake: Path, promotion: Promotion) -> bool:
+    def deliver(self, lake: Path, promotion: Promotion, *, is_held: bool = False) -> bool:
         """See `Delivery.deliver`."""
-        try:
-            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=FULL")
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    is_new = _deliver(db, lake, promotion)
-                except BaseException:
-                    db.execute("ROLLBACK")
-                    raise
-                db.execute("COMMIT")
-                return is_new
-        except sqlite3.Error as error:
-            raise SinkError(f"the SQLite database {self.path}: {error}") from error
+        with _writing(self.path) as db:
+            return _deliver(db, lake, promotion, is_held=is_held)
+
+    def hold(self, jobs: Collection[int]) -> None:
+        """See `Delivery.hold`."""
+        if not self.path.exists():
+            return  # nothing was delivered yet
+        named = json.dumps(sorted(jobs))
+        with _writing(self.path) as db:
+            db.execute(_LEDGER_TABLE)
+            db.execute(_HELD_TABLE)
+            db.execute(
+                "DELETE FROM _casparian_held WHERE job_id NOT IN (SELECT value FROM json_each(?))",
+                (named,),
+            )
+            db.execute(
+                "INSERT OR IGNORE INTO _casparian_held SELECT job_id FROM _casparian_ledger"
+                " WHERE job_id IN (SELECT value FROM json_each(?))",
+                (named,),
+            )
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[sqlite3.Connection]:
+    """The database in one transaction."""
+    try:
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise SinkError(f"the SQLite database {path}: {error}") from error
 
 
 def open_sqlite(uri: str) -> SqliteDelivery:
@@ -67,8 +95,9 @@ def open_sqlite(uri: str) -> SqliteDelivery:
     return SqliteDelivery(path)
 
 
-def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion) -> bool:
+def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion, *, is_held: bool) -> bool:
     db.execute(_LEDGER_TABLE)
+    db.execute(_HELD_TABLE)
     one = promotion.identity
     added = db.execute(
         "INSERT OR IGNORE INTO _casparian_ledger VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -80,6 +109,8 @@ def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion) -> bool:
     ).rowcount  # fmt: skip
     if not added:
         return False
+    if is_held:
+        db.execute("INSERT OR IGNORE INTO _casparian_held VALUES (?)", (one.job_id,))
     for quarantine in (False, True):
         for file in files_of(promotion, quarantine=quarantine):
             _load(db, lake, file)
@@ -110,12 +141,19 @@ def _make_table(db: sqlite3.Connection, topic: str, schema: pa.Schema) -> None:
             )
     index = _quoted(f"ix_{topic}_job")
     db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} (_job_id)")
-    db.execute(
-        f"CREATE VIEW IF NOT EXISTS {_quoted(topic)} AS SELECT t.* FROM {table} t JOIN ("  # noqa: S608 - names are quoted
+    view = (
+        f"CREATE VIEW {_quoted(topic)} AS SELECT t.* FROM {table} t JOIN ("  # noqa: S608 - names are quoted
         " SELECT job_id, row_number() OVER (PARTITION BY location_id, plugin"
         " ORDER BY file_version_id DESC, version DESC, generation DESC) AS rank"
-        " FROM _casparian_ledger) newest ON newest.job_id = t._job_id AND newest.rank = 1"
+        " FROM _casparian_ledger WHERE job_id NOT IN (SELECT job_id FROM _casparian_held)"
+        ") newest ON newest.job_id = t._job_id AND newest.rank = 1"
     )
+    there = db.execute(
+        "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", (topic,)
+    ).fetchone()
+    if there is None or there[0] != view:  # none, or one that an older engine made
+        db.execute(f"DROP VIEW IF EXISTS {_quoted(topic)}")
+        db.execute(view)
 
 
 def _affinity(kind: pa.DataType) -> str:

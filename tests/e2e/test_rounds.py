@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from casparian_flow.errors import NotFound
-from tests.conftest import House
+from tests.conftest import House, until
 from tests.console.test_commands import casparian
 
 SOURCE = """
@@ -25,13 +26,25 @@ class Handler(BasePlugin):
 """
 
 
+def delivered(out: Path) -> int:
+    """What the view in a delivery adds up to."""
+    db = sqlite3.connect(out)
+    try:
+        return db.execute("SELECT sum(n) FROM things").fetchone()[0]
+    finally:
+        db.close()
+
+
 @pytest.mark.usefixtures("arrow_environment")
-def test_a_reprocess_is_taken_back_and_brought_again(house: House, data: Path) -> None:
+def test_a_reprocess_is_taken_back_and_brought_again(
+    house: House, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.db"
     for number in range(3):
         (data / f"{number}.csv").write_text(f"n\n{number + 1}\n")
     files = [str(data / "0.csv")]
     house.call("scan", path=str(data))
-    house.publish(files, source=SOURCE)
+    house.publish(files, source=SOURCE, sinks=[f"sqlite://{out}"])
     house.settle()
     with pytest.raises(NotFound, match="no reprocess of things"):
         house.call("undo_round", plugin="things")
@@ -40,10 +53,12 @@ def test_a_reprocess_is_taken_back_and_brought_again(house: House, data: Path) -
     house.publish(files, source=changed, draft="draft-things-1", reprocess="all")
     house.settle()
     assert house.rows("SELECT sum(n) FROM things") == [[60]]
+    until(lambda: delivered(out) == 60)
 
     said = casparian(house, "rounds", "things", "--undo")
     assert "round-1 of things@2 is taken back: of 3 files the rows of before" in said
     assert house.rows("SELECT sum(n) FROM things") == [[6]]
+    assert delivered(out) == 6
     (job, *_) = house.call("get_jobs", plugin="things@2")["jobs"]
     told = house.call("explain", subject=job["job"])
     assert "round-1 was taken back" in " ".join(told["evidence"])
@@ -53,6 +68,7 @@ def test_a_reprocess_is_taken_back_and_brought_again(house: House, data: Path) -
     assert "in view again" in casparian(house, "rounds", "things", "--redo")
     assert house.rows("SELECT sum(n) FROM things") == [[60]]
     assert house.rows("SELECT sum(n) FROM things_history") == [[66]]
+    assert delivered(out) == 60
 
 
 @pytest.mark.usefixtures("arrow_environment")
