@@ -64,6 +64,8 @@ _ISO_NS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1
 _ZONE = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 
 
+SHEET_TIME = "iso or day"
+"""As the cells of a workbook are written here: it does not tell midnight from no time of day."""
 OFX_TIME = (
     "^(?P<day>[0-9]{8})(?P<clock>[0-9]{6})?(?:[.](?P<part>[0-9]{1,6}))?"
     r"(?:\[(?P<hours>[+-]?(?:[0-9]|1[0-4]))(?::[A-Za-z]*)?\])?$"
@@ -194,6 +196,11 @@ def _time(text: pa.Array, form: str) -> pa.Array:
         return _epoch(text, form)
     if form == "ofx":
         return _ofx_time(text)
+    if form == SHEET_TIME:
+        midnight = pc.replace_substring_regex(
+            text, "^([0-9]{4}-[0-9]{2}-[0-9]{2})$", r"\1 00:00:00"
+        )
+        return _iso_time(midnight, is_zoned=False, unit="us")
     if form.startswith("iso"):
         return _iso_time(text, is_zoned="zoned" in form, unit="ns" if "ns" in form else "us")
     return moments.parse(text, form)

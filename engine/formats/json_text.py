@@ -179,8 +179,9 @@ def _with_kinds(
 
 
 def _of_values(column: ColumnProfile, kinds: set[type], words: set[str]) -> ColumnProfile:
-    """A column by its values' kinds; words for nothing beside numbers are missing values."""
-    if not words or not kinds or not kinds <= {int, float}:
+    """A column by its values' kinds; words for nothing beside numbers or truth are missing."""
+    is_plain = kinds <= {int, float} or kinds == {bool}
+    if not words or not kinds or not is_plain:
         return _of_kind(column, kinds | {str} if words else kinds)
     return replace(_of_kind(column, kinds), null_words=sorted(words - {""}))
 

@@ -12,15 +12,17 @@ import pyarrow as pa
 from python_calamine import CalamineError
 
 from casparian_flow.reading import tables
+from casparian_flow.reading.kinds import SHEET_TIME
 from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.sources import Source
 from engine.formats import carrying
-from engine.formats.elimination import looks_typed
+from engine.formats.elimination import decide, looks_typed
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
 from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
 
 _MOST_PARTS = 60
 _MOST_SHEET_ROWS = 2_000
+_DAY_CHARS = 10
 _MOST_TYPED_ROWS = 1_000_000
 
 
@@ -174,10 +176,25 @@ def _sheet(
         arguments["names"] = names
     reading = Reading("tables", "workbook", arguments, packages=("python-calamine",))
     found = read_source(reading, _source(file))
-    one = _part(form, name, reading, columns_of(found), found.shown())
+    columns = tuple(_with_midnights(one, found.columns[one.name]) for one in columns_of(found))
+    one = _part(form, name, reading, columns, found.shown())
     notes = [f"{skip} rows above the table are passed over"] if skip else []
     notes += [f"the header takes {header} rows; their cells are joined"] if header > 1 else []
     return replace(one, header=header > 0, problems=tuple(notes))
+
+
+def _with_midnights(column: ColumnProfile, texts: Sequence[str | None]) -> ColumnProfile:
+    """A column of times: of those at midnight a workbook keeps the day alone."""
+    if column.type not in ("string", "timestamp"):
+        return column
+    texts = [text for text in texts if text]
+    times = [text for text in texts if len(text) > _DAY_CHARS]
+    days = [text for text in texts if len(text) == _DAY_CHARS]
+    if not times or not all(
+        decide(part).candidates in (["iso"], ["%Y-%m-%d"]) for part in (times, days) if part
+    ):
+        return column
+    return replace(column, type="timestamp", candidates=[SHEET_TIME], ambiguity=None, null_words=[])
 
 
 def _filled(row: Sequence[str]) -> int:

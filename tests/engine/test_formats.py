@@ -19,7 +19,7 @@ from engine.formats.elimination import profile_column
 from engine.formats.interface import ColumnProfile, Profile
 from engine.profile import profile_file
 from gatekeeper.rules import inspect_files
-from tests.engine.making import workbook, zipped
+from tests.engine.making import run, workbook, zipped
 
 CSV = b"id,name\n1,a\n2,b\n"
 TEXTS: dict[str, tuple[bytes, str, dict[str, str]]] = {
@@ -268,6 +268,19 @@ def test_columns_of_a_database_are_of_the_kinds_that_it_stores(tmp_path: Path) -
 
     expected = {"id": "int64", "code": "string", "zip": "string", "day": "date", "x": "double"}
     assert types(profile) == expected
+
+
+def test_a_time_at_midnight_is_a_time_in_a_workbook(tmp_path: Path) -> None:
+    rows = [["at"], ["2025-01-02 03:04:05"], ["2025-01-03"], [None]]
+    (tmp_path / "a.xlsx").write_bytes(workbook({"S": rows}))
+    profile = profile_file(os.fsencode(tmp_path / "a.xlsx"))
+
+    kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / "a.xlsx")
+
+    assert [str(row["at"]) for row in kept.rows["t"]] == [
+        "2025-01-02 03:04:05", "2025-01-03 00:00:00",
+    ]  # fmt: skip
+    assert kept.aside == []
 
 
 def test_a_sheet_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:

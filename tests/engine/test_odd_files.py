@@ -47,10 +47,10 @@ FILES: dict[str, Odd] = {
         0,
     ),
     "nothing_beside_numbers.json": (
-        '[{"n": 1.5, "k": 1, "t": "a"}, {"n": "", "k": 2, "t": ""}, {"n": 2, "k": "N/A", "t": "b"}'
-        "]",
-        ["n", "k", "t"],
-        [[1.5, 1, "a"], [None, 2, ""], [2.0, None, "b"]],
+        '[{"n": 1.5, "k": 1, "b": true, "t": "a"}, {"n": "", "k": 2, "b": "", "t": ""},'
+        '{"n": 2, "k": "N/A", "b": false, "t": "b"}]',
+        ["n", "k", "b", "t"],
+        [[1.5, 1, True, "a"], [None, 2, None, ""], [2.0, None, False, "b"]],
         0,
     ),
     "nested.eml": (
