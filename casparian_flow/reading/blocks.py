@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -50,6 +52,22 @@ class Passed(NamedTuple):
 
 def _nowhere(_row: int) -> Place:
     return Place(None, None, None, "")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where each line of a text begins and ends; found when the first is asked for."""
+
+    text: bytes
+
+    def of(self, line: int) -> tuple[int, int]:
+        """The first byte of a line, counted from 0, and the one after its end."""
+        return self._all[line], self._all[line + 1]
+
+    @cached_property
+    def _all(self) -> list[int]:
+        ends = [found.end() for found in re.finditer(b"\n", self.text)]
+        return [0, *ends, *([] if self.text.endswith(b"\n") else [len(self.text)])]
 
 
 @dataclass(slots=True)

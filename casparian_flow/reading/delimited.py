@@ -12,14 +12,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
-from casparian_flow.reading.blocks import Block, Fault, Place, empty
+from casparian_flow.reading.blocks import Block, Bounds, Fault, Place, empty
 from casparian_flow.reading.lines import MARKED
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
@@ -232,8 +231,12 @@ class _State:
         has_quotes = bool(dialect.quote) and dialect.quote.encode() in block
         if has_quotes and any("\n" in (text[-1].as_py() or "") for text in columns.values()):
             return None  # the last quote never closes
-        first = self._line
-        place = _Places(block, dialect, first, self._offset)
+        first, offset, bounds = self._line, self._offset, Bounds(block)
+
+        def place(row: int) -> Place:
+            start, end = bounds.of(row)
+            return place_of(block[start:end], dialect, first + row, offset + start)
+
         return Block(columns, pa.arange(first, first + lines), place)
 
     def _piecewise(self, names: Sequence[str]) -> tuple[Block, int]:
@@ -269,26 +272,6 @@ class _State:
     def _is_comment(self, row: Row) -> bool:
         comment = self._dialect.comment
         return bool(comment) and not row.cells and row.place.raw.startswith(comment)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Finds a row of a block in which every line is one; only rows set aside are looked for."""
-
-    block: bytes
-    dialect: Dialect
-    line: int
-    offset: int
-
-    def __call__(self, row: int) -> Place:
-        start, end = self._bounds[row], self._bounds[row + 1]
-        return place_of(self.block[start:end], self.dialect, self.line + row, self.offset + start)
-
-    @cached_property
-    def _bounds(self) -> list[int]:
-        """Where each line begins, and the end; made once, when the first row is set aside."""
-        ends = [found.end() for found in re.finditer(b"\n", self.block)]
-        return [0, *ends, *([] if self.block.endswith(b"\n") else [len(self.block)])]
 
 
 def _parsed(block: bytes, dialect: Dialect, names: Sequence[str]) -> pa.Table | None:

@@ -205,6 +205,30 @@ def seekable(stream: BinaryIO | io.BufferedReader, packing: Sequence[str]) -> Bi
     return io.BytesIO(content)
 
 
+def preceded(begun: bytes, stream: BinaryIO) -> BinaryIO:
+    """A stream with what was read of it already before it again."""
+    return cast("BinaryIO", io.BufferedReader(_Preceded(begun, stream), _BUFFER))
+
+
+class _Preceded(io.RawIOBase):
+    """Bytes, then a stream."""
+
+    def __init__(self, begun: bytes, stream: BinaryIO) -> None:
+        self._begun = io.BytesIO(begun)
+        self._stream = stream
+
+    def readable(self) -> bool:
+        """It is only read."""
+        return True
+
+    def readinto(self, target: WriteableBuffer) -> int:
+        """Fill a buffer."""
+        view = memoryview(target).cast("B")
+        piece = self._begun.read(len(view)) or self._stream.read(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+
 class _Damaged(io.RawIOBase):
     """A member that cannot be read: says why when it is, so that the others are read before."""
 
