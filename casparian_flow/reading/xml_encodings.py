@@ -31,6 +31,8 @@ _EXPATS = {
     "utf-16-be": "UTF-16BE",
 }
 """What expat reads itself, by Python's name for it."""
+_SHIFTING = ("iso2022", "hz", "utf-7")
+"""Encodings in which a byte means what the ones before it say."""
 
 
 def encoding_of(head: bytes) -> str:
@@ -121,5 +123,7 @@ class Pieces:
 
 def _is_of_bytes(encoding: str) -> bool:
     """Whether each byte is a character, the first half as in ASCII: the parser learns such."""
+    if encoding.startswith(_SHIFTING):
+        return False
     text = bytes(range(256)).decode(encoding, "replace")
     return len(text) == 256 and text[:128] == bytes(range(128)).decode("ascii")

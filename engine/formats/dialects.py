@@ -107,7 +107,8 @@ def _without_literal_quotes(readings: list[Dialected]) -> list[Dialected]:
 
 def _without_cut_words(readings: list[Dialected]) -> list[Dialected]:
     """Without the one at colons where blanks alone make even rows: `12:30 13:45` are two times."""
-    are_even = any(one.dialect.delimiter == WHITESPACE and one.share == 1 for one in readings)
+    blanks = [one for one in readings if one.dialect.delimiter == WHITESPACE]
+    are_even = any(not one.above and one.share == 1 and _is_surely_a_table(one) for one in blanks)
     return [
         one for one in readings if not are_even or one.dialect.delimiter != ":"
         or not any(" " in cell.strip() for row in one.rows[1:50] for cell in row.cells)

@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from casparian_flow.reading.html_tables import Table, tables
 from casparian_flow.reading.sources import Source
-from casparian_flow.reading.xml_encodings import Pieces
+from casparian_flow.reading.xml_encodings import Pieces, encoding_of
 from casparian_flow.reading.xml_text import is_xml
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
@@ -82,6 +82,7 @@ def _xml(sample: Sample) -> Profile | None:
         return None
     reading = Reading("xml_text", "read", {"record": list(record)}, is_open=True)
     told = ways.beside(record)
+    sample = replace(sample, encoding=encoding_of(sample.head), encoding_problem=None)  # it says so
     found = profile_of(
         "xml", reading, sample, from_head=True, shape="/".join(record),
         problems=told,

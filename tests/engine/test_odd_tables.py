@@ -145,6 +145,13 @@ TABLES: dict[str, Odd] = {
         [["aa", "Afar"], ["ab", "Abkhazian"]],
         0,
     ),
+    "accounts.txt": (
+        "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\n"
+        + "".join(f"u{n}:x:{n}:{n}:U {n}:/home/u{n}:/bin/sh\n" for n in range(2, 22)),
+        [f"column_{n}" for n in range(1, 8)],
+        [["root", "x", 0, 0, "root", "/root", "/bin/bash"]],
+        0,
+    ),
     "times_and_blanks.txt": (
         "# peaks and troughs\n1923:06 1924:07\n1926:11 1927:11\n1929:09 1933:03\n1937:06 1938:06\n",
         ["column_1", "column_2"],

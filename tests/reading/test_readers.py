@@ -131,6 +131,10 @@ def test_xml_records_with_attributes_children_and_places() -> None:
         ('<?xml version="1.0" encoding="utf-16"?><r><i>中</i></r>'.encode(), True),
         ('<?xml version="1.0" encoding="windows-1252"?><r><i>€</i></r>'.encode("cp1252"), True),
         ("﻿<r><i>中</i></r>".encode(), True),
+        (
+            '<?xml version="1.0" encoding="iso-2022-jp"?><r><i>\u4e2d</i></r>'.encode("iso2022_jp"),
+            False,
+        ),
     ],
 )
 def test_xml_in_its_own_encoding(content: bytes, *, has_offsets: bool) -> None:
