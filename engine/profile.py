@@ -51,6 +51,8 @@ _TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".psv")
 _TABLES_FIRST = (delimited.recognise, *(r for r in _RECOGNISERS if r is not delimited.recognise))
 _CONFINED = frozenset(["parquet", "arrow", "orc", "sqlite", "xlsx", "xls", "ods"])
 _MOST_MEMBERS, _MOST_SECONDS, _MOST_MEMBER_BYTES = 40, 5.0, 64 << 20
+_DAMAGED = "damaged"
+"""Of a member that cannot be read: when the plugin runs it is set aside, not passed over."""
 _MOST_UNPACKED = 256 << 20
 """Bytes that a layer of packing may give while its members are looked at."""
 _DAMAGES = (
@@ -251,7 +253,7 @@ def _of_source(source: Source, name: str) -> Profile:
         if source.member is None:
             raise
         text = f"it cannot be read: {error}"
-        return Profile("binary", problems=(text,), fingerprint="damaged", part=source.member)
+        return Profile("binary", problems=(text,), fingerprint=_DAMAGED, part=source.member)
     packing = "+".join(source.packing)
     inner = (source.member or _without_ending(name)).rpartition("/")[2]
     if not head:
@@ -306,7 +308,7 @@ def _of_members(profiles: list[Profile], told: list[str]) -> Profile:
     shapes = {one.fingerprint for one in tables}
     first = tables[0]
     count = f"{len(tables)} members" if len(tables) > 1 else "1 member"
-    names = tuple(str(one.part) for one in others)
+    names = tuple(str(one.part) for one in others if one.fingerprint != _DAMAGED)
     whole = replace(first, part=None, parts=tuple(_each(tables)), others=names)
     if len(shapes) == 1:
         told.append(f"{count} of one shape, the first: {first.part}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
 def header_names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Column names from the rows of a header: filled rightwards, joined, made distinct."""
+    """Column names from the rows of a header: filled rightwards, joined, made distinct.
+
+    Dashes that only underline other rows are no part of a name.
+    """
     width = max((len(row) for row in rows), default=0)
     parts: list[list[str]] = [[] for _ in range(width)]
     for number, row in enumerate(rows):
@@ -14,7 +18,8 @@ def header_names(rows: Sequence[Sequence[str]]) -> list[str]:
         for index in range(width):
             cell = " ".join(row[index].replace("\ufeff", "").split()) if index < len(row) else ""
             last = cell or (last if number < len(rows) - 1 else "")  # merged cells, but the last
-            if last and last not in parts[index]:
+            is_rule = len(rows) > 1 and re.fullmatch(r"[-=_+:|]{2,}", last) is not None
+            if last and not is_rule and last not in parts[index]:
                 parts[index].append(last)
     return distinct([" ".join(part) for part in parts])
 

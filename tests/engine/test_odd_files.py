@@ -144,12 +144,16 @@ def test_a_member_with_another_header_is_set_aside_and_the_others_read(tmp_path:
     assert kept.read == 3
 
 
-def test_a_damaged_member_is_set_aside_and_the_others_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_known", [False, True], ids=["after the draft", "in the sample"])
+def test_a_damaged_member_is_set_aside_and_the_others_read(
+    tmp_path: Path, *, is_known: bool
+) -> None:
     path = tmp_path / "x.zip"
     tables = {f"{n}.csv": b"a,b\n%d,x\n" % n for n in range(3)}
     whole = zipped(tables, method=zipfile.ZIP_STORED)
-    source = drafted(tmp_path, path.name, whole)
-    path.write_bytes(whole.replace(b"a,b\n1,x\n", b"a,b\n9,x\n", 1))
+    damaged = whole.replace(b"a,b\n1,x\n", b"a,b\n9,x\n", 1)
+    source = drafted(tmp_path, path.name, damaged if is_known else whole)
+    path.write_bytes(damaged)
 
     kept = run(source, path)
 

@@ -152,6 +152,13 @@ TABLES: dict[str, Odd] = {
         [["root", "x", 0, 0, "root", "/root", "/bin/bash"]],
         0,
     ),
+    "underlined_names.txt": (
+        "  Sales by month\n\nmonth     amount\n--------- ------\nJanuary     1200\n"
+        "February     900\nMarch       1000\n",
+        ["month", "amount"],
+        [["January", 1200], ["February", 900], ["March", 1000]],
+        0,
+    ),
     "times_and_blanks.txt": (
         "# peaks and troughs\n1923:06 1924:07\n1926:11 1927:11\n1929:09 1933:03\n1937:06 1938:06\n",
         ["column_1", "column_2"],
