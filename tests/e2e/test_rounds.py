@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,9 @@ import pytest
 from casparian_flow.errors import NotFound
 from tests.conftest import House, until
 from tests.console.test_commands import casparian
+from tests.e2e.test_deliveries import read
 
+TOTAL = "SELECT sum(n) FROM things"
 SOURCE = """
 import csv
 
@@ -24,15 +25,6 @@ class Handler(BasePlugin):
         with open(path, newline="", encoding="utf-8") as file:
             self.publish("things", [{"n": int(row["n"]) * 1} for row in csv.DictReader(file)])
 """
-
-
-def delivered(out: Path) -> int:
-    """What the view in a delivery adds up to."""
-    db = sqlite3.connect(out)
-    try:
-        return db.execute("SELECT sum(n) FROM things").fetchone()[0]
-    finally:
-        db.close()
 
 
 @pytest.mark.usefixtures("arrow_environment")
@@ -53,12 +45,12 @@ def test_a_reprocess_is_taken_back_and_brought_again(
     house.publish(files, source=changed, draft="draft-things-1", reprocess="all")
     house.settle()
     assert house.rows("SELECT sum(n) FROM things") == [[60]]
-    until(lambda: delivered(out) == 60)
+    until(lambda: read(out, TOTAL) == [(60,)])
 
     said = casparian(house, "rounds", "things", "--undo")
     assert "round-1 of things@2 is taken back: of 3 files the rows of before" in said
     assert house.rows("SELECT sum(n) FROM things") == [[6]]
-    assert delivered(out) == 6
+    assert read(out, TOTAL) == [(6,)]
     (job, *_) = house.call("get_jobs", plugin="things@2")["jobs"]
     told = house.call("explain", subject=job["job"])
     assert "round-1 was taken back" in " ".join(told["evidence"])
@@ -68,7 +60,7 @@ def test_a_reprocess_is_taken_back_and_brought_again(
     assert "in view again" in casparian(house, "rounds", "things", "--redo")
     assert house.rows("SELECT sum(n) FROM things") == [[60]]
     assert house.rows("SELECT sum(n) FROM things_history") == [[66]]
-    assert delivered(out) == 60
+    assert read(out, TOTAL) == [(60,)]
 
 
 @pytest.mark.usefixtures("arrow_environment")

@@ -1,0 +1,92 @@
+"""Files that are tables already: workbooks, databases, columnar files."""
+
+from __future__ import annotations
+
+import io
+import os
+import sqlite3
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.drafting import draft_source
+from engine.profile import profile_file
+from tests.engine.making import run, workbook
+from tests.engine.test_formats import profiled, types
+
+
+def test_a_workbook_is_looked_at_behind_the_wall_sheet_by_sheet(tmp_path: Path) -> None:
+    content = workbook(
+        {
+            "Orders": [["Report", None], [None, None], ["id", "amount"], [1, 2.5], [2, 3]],
+            "People": [["name", "born"], ["Ann", "2001-02-03"]],
+            "Empty": [],
+        }
+    )
+
+    profile = profiled(tmp_path, "book.xlsx", content)
+
+    assert {str(one.part): types(one) for one in profile.parts} == {
+        "Orders": {"id": "int64", "amount": "double"},
+        "People": {"name": "string", "born": "date"},
+    }
+    assert any("'Empty' holds no table" in problem for problem in profile.problems)
+
+
+def test_columns_of_a_database_are_of_the_kinds_that_it_stores(tmp_path: Path) -> None:
+    rows = [(n, n, str(n), f"2025-01-{n % 28 + 1:02}", 1) for n in range(20_000)]
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE t (id INTEGER, code INTEGER, zip TEXT, day TEXT, x REAL)")
+        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", rows)
+        database.execute("INSERT INTO t VALUES (20000, 'ETRS89', '007', '2025-02-01', 1.5)")
+    database.close()
+
+    profile = profile_file(os.fsencode(tmp_path / "a.db"))
+
+    expected = {"id": "int64", "code": "string", "zip": "string", "day": "date", "x": "double"}
+    assert types(profile) == expected
+
+
+def test_a_time_at_midnight_is_a_time_in_a_workbook(tmp_path: Path) -> None:
+    rows = [["at"], ["2025-01-02 03:04:05"], ["2025-01-03"], [None]]
+    (tmp_path / "a.xlsx").write_bytes(workbook({"S": rows}))
+    profile = profile_file(os.fsencode(tmp_path / "a.xlsx"))
+
+    kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / "a.xlsx")
+
+    assert [str(row["at"]) for row in kept.rows["t"]] == [
+        "2025-01-02 03:04:05", "2025-01-03 00:00:00",
+    ]  # fmt: skip
+    assert kept.aside == []
+
+
+def test_a_sheet_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
+    content = workbook({"Good": [["n"], [1], [2]], "Bad": [["n"], [41], [3]]})
+    damaged = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(damaged, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"><v>41<", b' t="n"><v> 41<'))
+    (tmp_path / "a.xlsx").write_bytes(damaged.getvalue())
+
+    profile = profile_file(os.fsencode(tmp_path / "a.xlsx"))
+
+    assert (profile.part, [column.name for column in profile.columns]) == ("Good", ["n"])
+    assert any("'Bad' cannot be read" in problem for problem in profile.problems)
+
+
+def test_tables_of_databases_and_columnar_files(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE few (x TEXT)")
+        database.execute("CREATE TABLE many (id INTEGER, at TEXT)")
+        database.executemany("INSERT INTO many VALUES (?, '2024-01-02')", [(n,) for n in range(9)])
+    database.close()
+    pq.write_table(pa.table({"id": [1, 2], "x": ["a", None]}), tmp_path / "a.parquet")
+
+    base = profile_file(os.fsencode(tmp_path / "a.db"))
+    columnar = profile_file(os.fsencode(tmp_path / "a.parquet"))
+
+    assert [one.part for one in base.parts] == ["many", "few"]
+    assert types(base) == {"id": "int64", "at": "date"}
+    assert types(columnar) == {"id": "int64", "x": "string"}
