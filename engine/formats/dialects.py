@@ -192,12 +192,15 @@ def _read(text: str, dialect: Dialect, *, may_lack: bool) -> Dialected | None:
 
 
 def with_rows_above(one: Dialected) -> Dialected:
-    """A table without a header begins with its first line that is as wide as some of its rows."""
+    """A table without a header begins with the lines above its first row that are like rows.
+
+    They are set aside when they are read, not passed over.
+    """
     if one.dialect.delimiter in _WEAK:
         return one
     fewest = one.least or max(2, (one.width + 1) // 2)
     count = 0
-    while count < len(one.above) and fewest <= len(one.above[-1 - count].cells) < one.width:
+    while count < len(one.above) and fewest <= len(one.above[-1 - count].cells):
         count += 1
     return replace(one, rows=[*one.above[len(one.above) - count :], *one.rows]) if count else one
 

@@ -159,6 +159,12 @@ TABLES: dict[str, Odd] = {
         [["January", 1200], ["February", 900], ["March", 1000]],
         0,
     ),
+    "first_record_too_long.csv": (
+        "1,Acme, Ltd,2.5\n2,Bolt,3.5\n3,Cask,4.5\n4,Dorn,5.5\n",
+        ["column_1", "column_2", "column_3"],
+        [[2, "Bolt", 3.5]],
+        1,
+    ),
     "times_and_blanks.txt": (
         "# peaks and troughs\n1923:06 1924:07\n1926:11 1927:11\n1929:09 1933:03\n1937:06 1938:06\n",
         ["column_1", "column_2"],
