@@ -17,7 +17,9 @@ from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
 _HTML = re.compile(r"(?i)<!doctype html|<html[\s>]|<table[\s>]")
-_PAGE = re.compile(r"(?is)(?:<!--.*?-->\s*)*<(?:!doctype html|(?:html|head|body|div|p|table)[\s>])")
+_PAGE = re.compile(
+    r"(?is)(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|(?:html|head|body|div|p|table)[\s>])"
+)
 _MOST_TABLES, _MOST_OPEN_TAGS, _MOST_DEPTH = 20, 500, 60
 
 

@@ -77,8 +77,8 @@ def _sqlite(form: str, file: BinaryIO) -> Profile:
         names = [
             str(row[0])
             for row in database.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-                " ORDER BY name"
+                "SELECT name FROM sqlite_schema WHERE type = 'table'"
+                " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
             )
         ]
         counts = {

@@ -287,6 +287,13 @@ def test_what_only_looks_like_a_format_is_said_to_be_broken(
     assert says in profile.problems[0]
 
 
+def test_many_comments_above_a_document_take_no_time(tmp_path: Path) -> None:
+    content = "<!-- licence line -->\n" * 60 + "<r><p><n>1</n></p><p><n>2</n></p></r>"
+    (tmp_path / "a.xml").write_text(content)
+
+    assert profile_file(str(tmp_path / "a.xml").encode()).format == "xml"
+
+
 def test_a_record_larger_than_the_sample_is_recognised_by_its_beginning(tmp_path: Path) -> None:
     points = ",".join(f"[{n}.5,{n}.25]" for n in range(60_000))
     content = f'{{"type":"Collection","features":[{{"name":"aq","points":[{points}]}}]}}'

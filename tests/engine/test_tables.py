@@ -35,6 +35,15 @@ def test_a_workbook_is_looked_at_behind_the_wall_sheet_by_sheet(tmp_path: Path) 
     assert any("'Empty' holds no table" in problem for problem in profile.problems)
 
 
+def test_a_table_is_read_though_its_name_begins_like_those_of_sqlite(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute('CREATE TABLE "SQLiteLog" (a INTEGER PRIMARY KEY AUTOINCREMENT)')
+        database.execute('INSERT INTO "SQLiteLog" VALUES (1)')
+    database.close()
+
+    assert profile_file(os.fsencode(tmp_path / "a.db")).part == "SQLiteLog"
+
+
 def test_columns_of_a_database_are_of_the_kinds_that_it_stores(tmp_path: Path) -> None:
     rows = [(n, n, str(n), f"2025-01-{n % 28 + 1:02}", 1) for n in range(20_000)]
     with sqlite3.connect(tmp_path / "a.db") as database:
