@@ -46,12 +46,21 @@ class Deliveries:
                 }
                 state = _state(session) if uris else _State()
             late = sorted(uri for uri in uris if self._told.get(uri) != state)
-            told = [self._tell(uri, state) for uri in late]
+            told = [self._tell(uri) for uri in late]
             return all(told)
 
-    def _tell(self, uri: str, state: _State) -> bool:
+    def _tell(self, uri: str) -> bool:
+        """Read what the delivery holds, then the catalog, then tell: in this order.
+
+        So only what was held before the catalog was read is let go, and never a job that a worker
+        delivers as held in the meantime, for a reprocess the reading did not see begin.
+        """
         try:
-            open_delivery(uri).hold(state.held)
+            delivery = open_delivery(uri)
+            known = delivery.held()
+            with self.catalog.reading() as session:
+                state = _state(session)
+            delivery.hold(state.held, release=known - state.held)
         except CasparianError as error:
             if uri not in self._failing:
                 logger.warning("a delivery lags behind", extra={"uri": uri, "why": str(error)})

@@ -72,18 +72,26 @@ class Delivery(Protocol):
     def deliver(self, lake: Path, promotion: Promotion, *, is_held: bool = False) -> bool:
         """Copy a job's promoted files there, in one transaction with its ledger row.
 
-        `is_held` keeps the rows out of the current view until `hold` leaves the job out.
+        `is_held` keeps the rows out of the current view until `hold` releases the job.
 
         Returns:
-            False if this sink already holds the job's rows.
+            False if this sink already has the job's rows.
 
         Raises:
             SinkError: nothing was written.
         """
         ...
 
-    def hold(self, jobs: Collection[int]) -> None:
-        """Take these jobs out of the current view, and bring all others into it, at once.
+    def held(self) -> frozenset[int]:
+        """The delivered jobs that are in no current view.
+
+        Raises:
+            SinkError: it cannot be read.
+        """
+        ...
+
+    def hold(self, jobs: Collection[int], release: Collection[int]) -> None:
+        """Take some jobs out of the current view, and bring others into it, at once.
 
         Raises:
             SinkError: the view is as it was.

@@ -41,22 +41,29 @@ class SqliteDelivery:
         with _writing(self.path) as db:
             return _deliver(db, lake, promotion, is_held=is_held)
 
-    def hold(self, jobs: Collection[int]) -> None:
+    def held(self) -> frozenset[int]:
+        """See `Delivery.held`."""
+        if not self.path.exists():
+            return frozenset()  # nothing was delivered yet
+        with _writing(self.path) as db:
+            db.execute(_HELD_TABLE)
+            return frozenset(row[0] for row in db.execute("SELECT job_id FROM _casparian_held"))
+
+    def hold(self, jobs: Collection[int], release: Collection[int]) -> None:
         """See `Delivery.hold`."""
         if not self.path.exists():
-            return  # nothing was delivered yet
-        named = json.dumps(sorted(jobs))
+            return
         with _writing(self.path) as db:
             db.execute(_LEDGER_TABLE)
             db.execute(_HELD_TABLE)
             db.execute(
-                "DELETE FROM _casparian_held WHERE job_id NOT IN (SELECT value FROM json_each(?))",
-                (named,),
+                "DELETE FROM _casparian_held WHERE job_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(sorted(release)),),
             )
             db.execute(
                 "INSERT OR IGNORE INTO _casparian_held SELECT job_id FROM _casparian_ledger"
                 " WHERE job_id IN (SELECT value FROM json_each(?))",
-                (named,),
+                (json.dumps(sorted(jobs)),),
             )
 
 
@@ -107,10 +114,12 @@ def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion, *, is_hel
             one.artifact_hash, datetime.now(UTC).isoformat(),
         ),
     ).rowcount  # fmt: skip
-    if not added:
-        return False
     if is_held:
         db.execute("INSERT OR IGNORE INTO _casparian_held VALUES (?)", (one.job_id,))
+    else:  # the attempt before was perhaps held, in a reprocess that has ended since
+        db.execute("DELETE FROM _casparian_held WHERE job_id = ?", (one.job_id,))
+    if not added:
+        return False
     for quarantine in (False, True):
         for file in files_of(promotion, quarantine=quarantine):
             _load(db, lake, file)

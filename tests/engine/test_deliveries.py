@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Collection, Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from engine.database import Catalog, open_catalog
 from engine.deliveries import Deliveries
 from engine.models import PluginManifest, ProcessingJob, Round, TopicConfig
 from engine.sinks.opening import open_delivery
+from engine.sinks.sqlite import SqliteDelivery
 from engine.states import JobStatus
 from tests.engine.test_lake import IDENTITY, promote, stage
 from tests.engine.test_queue import NOW, claim, conclude, fill
@@ -126,6 +128,42 @@ def test_a_job_tried_again_after_its_reprocess_ended_is_shown_at_once(
     run(catalog, tmp_path, again)
 
     assert (again.is_held, delivered(tmp_path)) == (False, [2, 2, 2])
+
+
+def test_what_begins_while_a_delivery_is_told_is_not_let_go(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with catalog.writing() as session:
+        session.execute(delete(ProcessingJob).where(ProcessingJob.round_id.is_not(None)))
+        session.execute(delete(Round))
+    honest = SqliteDelivery.hold
+
+    def late(delivery: SqliteDelivery, jobs: Collection[int], release: Collection[int]) -> None:
+        """By now the catalog has been read, and a reprocess begins."""
+        deploy(catalog, 3)
+        run(catalog, tmp_path, claim(catalog)[0])
+        honest(delivery, jobs, release)
+
+    monkeypatch.setattr(SqliteDelivery, "hold", late)
+    deliveries = Deliveries(catalog)
+    assert deliveries.settle()
+    assert delivered(tmp_path) == [1, 1, 1]
+
+
+def test_a_job_delivered_again_after_its_reprocess_is_no_longer_held(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    jobs = claim(catalog)
+    for job in jobs:
+        run(catalog, tmp_path, job)
+    Deliveries(catalog).settle()
+    with closing(sqlite3.connect(tmp_path / "out.db")) as db, db:  # its worker died in between
+        db.execute("INSERT INTO _casparian_held VALUES (?)", (jobs[0].id,))
+    assert delivered(tmp_path) == [1, 2, 2]
+
+    run(catalog, tmp_path, replace(jobs[0], is_held=False))
+
+    assert delivered(tmp_path) == [2, 2, 2]
 
 
 def test_a_delivery_that_cannot_be_written_is_told_again(catalog: Catalog, tmp_path: Path) -> None:
