@@ -27,14 +27,16 @@ def header_names(rows: Sequence[Sequence[str]]) -> list[str]:
 def distinct(names: Sequence[str]) -> list[str]:
     """Names that no other column has, capitals aside; what is empty or reserved gets a number."""
     seen: set[str] = set()
+    counts: dict[str, int] = {}  # the next number to try, so that a thousand alike take no square
     given: list[str] = []
     for number, name in enumerate(names, 1):
         base = name or f"column_{number}"
         if base.lower() in ("_job_id", "_file_version_id", "_row", "_line", "_member", "_other"):
             base = f"source{base}"
-        unique, count = base, 2
+        unique, count = base, counts.get(base.lower(), 2)
         while unique.lower() in seen:
             unique, count = f"{base}_{count}", count + 1
+        counts[base.lower()] = count
         seen.add(unique.lower())
         given.append(unique)
     return given

@@ -114,11 +114,31 @@ class Pieces:
     def end_of_tag(self, at: int) -> int:
         """Where the closing tag that begins at a byte ends; `at` itself where none begins."""
         window = self._held[at - self._held_at :][:4096]
-        unit = 2 if self.encoding.startswith("utf-16") else 1
+        unit = self._unit
         if window[:unit].strip(b"\0") != b"<":
             return at  # an empty element: the parser has passed its end already
         end = window.find(b">")
         return at + (end - end % unit + unit if end >= 0 else 0)
+
+    def is_behind(self, text: str, at: int) -> bool:
+        """Whether a text of ASCII ends where a byte is."""
+        end = at - self._held_at
+        start = end - len(text) * self._unit
+        return start >= 0 and self._held[start:end].replace(b"\0", b"") == text.encode()
+
+    def up_to_next_tag(self, at: int) -> str | None:
+        """The tag that begins at a byte with the text behind it; None where it is too long."""
+        start = at - self._held_at
+        if start < 0:
+            return None
+        end = self._held.find(b"<", start + self._unit)
+        held = self._held[start : end if end >= 0 else None].replace(b"\0", b"")
+        return held.decode("latin-1")  # names of entities are told by their ASCII marks
+
+    @property
+    def _unit(self) -> int:
+        """Bytes of an ASCII character as the parser sees it."""
+        return 2 if self.encoding.startswith("utf-16") else 1
 
 
 def _is_of_bytes(encoding: str) -> bool:

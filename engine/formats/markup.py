@@ -83,7 +83,7 @@ def _xml(sample: Sample) -> Profile | None:
     if record is None:
         return None
     reading = Reading("xml_text", "read", {"record": list(record)}, is_open=True)
-    told = ways.beside(record)
+    told = [*ways.beside(record), *ways.unread()]
     sample = replace(sample, encoding=encoding_of(sample.head), encoding_problem=None)  # it says so
     found = profile_of(
         "xml", reading, sample, from_head=True, shape="/".join(record),
@@ -102,6 +102,7 @@ class _Ways:
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
     values: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
     _stack: list[str] = field(default_factory=list[str])
+    _dtd: str | None = None
 
     def read(self, head: bytes) -> str | None:
         """Count the elements of a document's beginning; what is wrong with it, if anything is."""
@@ -111,6 +112,7 @@ class _Ways:
             parser = expat.ParserCreate(pieces.parser_encoding)
             parser.StartElementHandler = self._start
             parser.EndElementHandler = self._end
+            parser.StartDoctypeDeclHandler = self._doctype
             for piece in pieces.rest(first):
                 parser.Parse(piece, False)
         except (expat.ExpatError, UnicodeError, LookupError) as error:
@@ -129,6 +131,17 @@ class _Ways:
 
     def _end(self, _name: str) -> None:
         self._stack.pop()
+
+    def _doctype(self, _name: str, where: str | None, *_: object) -> None:
+        self._dtd = where
+
+    def unread(self) -> list[str]:
+        """What is said of a DTD that lies elsewhere."""
+        if self._dtd is None:
+            return []
+        return [
+            f"its DTD {self._dtd[:100]!r} is not read: values that it would fill in are missing"
+        ]
 
     def record(self) -> tuple[str, ...] | None:
         """The element that repeats and holds the most, the nearest to the root; else the root."""
