@@ -69,7 +69,7 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     pattern = re.compile(footer) if footer else None
     dialect = Dialect(encoding, delimiter, quote, escape, comment, padded, pattern)
     state = _State(_Bytes(source, encoding, newline), dialect, least)
-    first = state.head(skip, header)
+    first, comments = state.head(skip, header)
     if header and not first:
         return
     if unnamed and first:
@@ -79,6 +79,8 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     start = empty(columns)  # a header without records still says what the columns are
     if skip:
         start.skipped["above the table"] = skip
+    if comments:
+        start.skipped["comment"] = comments
     yield start
     while (block := state.next_block(columns, repeated)) is not None:
         yield block
@@ -129,20 +131,23 @@ class _State:
         self._want = BLOCK_BYTES
         self._line, self._offset = 1, 0
 
-    def head(self, skip: int, header: int) -> list[list[str]]:
-        """Pass over `skip` lines, then read the rows of the header."""
+    def head(self, skip: int, header: int) -> tuple[list[list[str]], int]:
+        """Pass over `skip` lines, then read the header's rows; with how many comments it met."""
         self._fill()
         self._offset = self._stream.at
         for _ in range(skip):
             self._drop_line()
         rows: list[list[str]] = []
+        comments = 0
         while len(rows) < header and self._kept:
             row, size = self._first_record()
             lines = self._kept[:size].count(b"\n")
             self._advance(size, lines)
-            if row:
-                rows.append(row)
-        return rows
+            if row is not None and row.cells:
+                rows.append(row.cells)
+            elif row is not None:
+                comments += self._is_comment(row)
+        return rows, comments
 
     def next_block(self, names: Sequence[str], repeated: Sequence[str]) -> Block | None:
         """The records of the next stretch; None at the end."""
@@ -175,10 +180,10 @@ class _State:
         end = self._kept.find(b"\n") + 1 or len(self._kept)
         self._advance(end, self._kept[:end].count(b"\n"))
 
-    def _first_record(self) -> tuple[list[str], int]:
+    def _first_record(self) -> tuple[Row | None, int]:
         for one, size in self._records():
-            return (one.cells if isinstance(one, Row) else []), size
-        return [], len(self._kept)
+            return (one if isinstance(one, Row) else None), size
+        return None, len(self._kept)
 
     def _records(self, width: int = 0) -> Iterator[tuple[Row | Fault, int]]:
         return split(

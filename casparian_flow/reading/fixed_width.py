@@ -46,7 +46,10 @@ def _records(
         if isinstance(line, Fault):
             yield line
             continue
-        if (line.line or 0) <= skip or not line.raw.strip() or _is_rule(line.raw):
+        if not line.raw.strip() or _is_rule(line.raw):
+            continue
+        if (line.line or 0) <= skip:
+            yield Passed("above the table")
             continue
         if last is not None and last.search(line.raw):
             yield Passed("a footer")

@@ -37,7 +37,10 @@ def _records(
         if isinstance(line, Fault):
             yield line
             continue
-        if (line.line or 0) <= skip or not line.raw.strip() or is_rule(line.raw):
+        if not line.raw.strip() or is_rule(line.raw):
+            continue
+        if (line.line or 0) <= skip:
+            yield Passed("above the table")
             continue
         found = cells(line.raw, mark)
         if not names:

@@ -142,9 +142,14 @@ def workbook(
         header: Rows that name the columns, merged cells filled rightwards; 0 for none.
         names: The columns' names where there is no header.
     """
-    rows = sheet_rows(source, sheet)[skip:]
+    rows = sheet_rows(source, sheet)
+    above = sum(any(row) for row in rows[:skip])
+    rows = rows[skip:]
     columns = header_names(rows[:header]) if header else list(names)
-    yield empty(columns)
+    start = empty(columns)
+    if above:
+        start.skipped["above the table"] = above
+    yield start
     yield from from_records(_cells(rows, columns, skip, header), has_all=True)
 
 

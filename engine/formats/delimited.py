@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.splitting import WHITESPACE
 from engine.formats import headers
-from engine.formats.dialects import NAME, SAMPLE_ROWS, Dialected, best_of, rows_in, with_rows_above
+from engine.formats.dialects import (
+    SAMPLE_ROWS,
+    Dialected,
+    best_of,
+    names_in,
+    rows_in,
+    with_rows_above,
+)
+from engine.formats.elimination import looks_typed
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of, tabulate
 
@@ -33,7 +41,9 @@ def recognise(sample: Sample) -> Profile | None:
     header, names, notes = _header(best, is_named=named)
     commented = _named_in_comments(sample, best, header)
     if commented:
-        header, names, notes = 0, commented, ["the columns' names stand in a comment above them"]
+        header, names = 0, commented
+        shown = ", ".join(names[:6])
+        notes = [f"names are taken from a comment ({shown}), and the first row for a record"]
     best = best if header else with_rows_above(best)
     arguments = _arguments(sample, best, header, names)
     footer, told = _footer(sample, best, header)
@@ -43,10 +53,8 @@ def recognise(sample: Sample) -> Profile | None:
     found = tabulate(reading, sample.content)
     if not header and not commented:
         notes.append("no header row: columns are numbered; rename them in `names` and COLUMNS")
-    elif not found.rows:
-        notes.append("a header and no records: types cannot be known")
-    elif header and not headers.is_proven(best.rows[0].cells, found.columns.values()):
-        notes.append("the first row is taken for a header; nothing but its place says so")
+    elif header:
+        notes += headers.doubts(best.rows[0].cells, found.columns.values(), found.rows)
     comma = best.dialect.delimiter == ";"
     form = "tsv" if best.dialect.delimiter == "\t" else "csv"
     return profile_of(
@@ -67,9 +75,15 @@ def _passed_over(
     count = arguments.get("skip", 0)
     if count:
         lines = "1 line above the table is" if count == 1 else f"{count} lines above the table are"
-        yield f"{lines} passed over"
+        valued = [row for row in best.above if _begins_with_value(row.cells)]
+        like = f"; line {valued[0].line} begins with a value, as records do" if valued else ""
+        yield f"{lines} passed over{like}"
     if "\x00" in sample.text:
         yield "NUL characters in the text"
+
+
+def _begins_with_value(cells: Sequence[str]) -> bool:
+    return sum(bool(cell.strip()) for cell in cells) > 1 and looks_typed(cells[0].strip())
 
 
 def _arguments(
@@ -109,11 +123,11 @@ def _named_in_comments(sample: Sample, one: Dialected, header: int) -> list[str]
         return []
     above = sample.text.split("\n", one.rows[0].line - 1)[: one.rows[0].line - 1]
     comments = [line.lstrip(mark).strip() for line in above if line.startswith(mark)]
-    is_prose = delimiter in (WHITESPACE, ":")  # a sentence has as many words as columns by chance
-    for line in reversed(comments[-1:] if is_prose else comments):
-        cells = line.split(None if delimiter == WHITESPACE else delimiter)
-        if len(cells) == one.width > 1 and all(NAME.fullmatch(cell.strip()) for cell in cells):
-            return distinct([cell.strip() for cell in cells])
+    is_weak = delimiter in (WHITESPACE, ":")  # a sentence has as many words as columns by chance
+    for line in reversed(comments[-1:] if is_weak else comments):
+        names = names_in(line, delimiter)
+        if len(names) == one.width > 1:
+            return distinct(names)
     return []
 
 
@@ -148,6 +162,10 @@ def _header(one: Dialected, *, is_named: bool) -> tuple[int, list[str], list[str
     return rows, names, told
 
 
+def _end_of_cell(delimiter: str) -> str:
+    return r"\s" if delimiter == WHITESPACE else re.escape(delimiter)
+
+
 def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]]:
     """A pattern of the lines at the end that are no records, and what is said of them."""
     line = sample.text.rstrip("\n").rpartition("\n")[2]
@@ -163,6 +181,9 @@ def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]
     is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
     if found is None or not (is_ragged or is_word or not all(cells)):
         return "", []
+    others = [cell for cell in cells if cell and cell != lead]
+    if not is_ragged and not _FOOTER.match(lead) and not all(map(looks_typed, others)):
+        return "", []  # words beside `Count` are no sum: he is a person
     leads = [next((c.strip() for c in row.cells if c.strip()), "") for row in rows]
     if len(one.rows) < SAMPLE_ROWS:
         leads.pop()
@@ -172,7 +193,7 @@ def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]
         "(?i)^"
         + re.escape(line[: line.lower().find(lead.lower())])
         + re.sub(r"\d+", lambda _: r"\d+", re.escape(found[0].strip("\"' ")))
-        + r"(?!\w)"  # TotalEnergies is no total
-    )
+        + (rf"[\"' :]*(?:{_end_of_cell(one.dialect.delimiter)}|$)" if is_word else r"(?!\w)")
+    )  # TotalEnergies is no total, nor is Total SA where the word stood alone
     why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
     return pattern, [f"{why}; the draft passes over it (`footer`)"]

@@ -23,8 +23,13 @@ _JUDGED_ROWS = 300
 SAMPLE_ROWS = 5_000
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 _DIGITS = re.compile(r"[\d:./+-]*\d[\d:./+-]*")
-NAME = re.compile(r"[A-Za-z_][\w.-]*(?: [\w.-]+){0,3}")
+_NAME = re.compile(r"[A-Za-z_][\w.-]*(?: [\w.-]+){0,3}")
 """What a column may be called in a comment above its table."""
+_SENTENCE = re.compile(
+    r"(?i)\b(?:all|also|an|and|are|as|be|been|but|do|don't|each|edit|has|have|if|is|must|no|not|only"
+    r"|please|should|that|the|these|this|was|were|which|you)\b"
+)
+"""Words of which sentences are made, and names of columns hardly."""
 _CLEAN = re.compile(
     r"[\w.+-]+@[\w.-]+|[a-z]+://\S+|[+-]?[$€£]?[\d.,' ]+%?|[\d:/. TZ+-]+"
     r"|[\w(#$%°/&'.-][\w .()/&'%#°:!?+*=-]*",
@@ -137,7 +142,8 @@ def _comment_of(text: str) -> str:
     for mark in ("##", "#", "//", "%", "--"):
         marked = [line for line in head if line.startswith(mark)]
         if head and head[0].startswith(mark) and len(marked) < len([x for x in head if x.strip()]):
-            return "" if _are_records(marked, head) or _names(marked[-1], mark, head) else mark
+            is_header = len(marked) == 1 and _names(marked[0], mark, head)
+            return "" if is_header or _are_records(marked, head) else mark
     return ""
 
 
@@ -145,14 +151,30 @@ def _names(line: str, mark: str, head: Sequence[str]) -> bool:
     """Whether the last line that begins like a comment names as many columns as the next has."""
     behind = head[head.index(line) + 1 :][:1]
     for delimiter in (",", ";", "\t", "|"):
-        cells = line.removeprefix(mark).split(delimiter)
-        if len(cells) > 1 and behind and behind[0].count(delimiter) == len(cells) - 1:
-            return all(NAME.fullmatch(cell.strip()) for cell in cells)
+        count = line.count(delimiter)
+        if count and behind and behind[0].count(delimiter) == count:
+            return bool(names_in(line.removeprefix(mark), delimiter))
     return False
 
 
+def names_in(comment: str, delimiter: str) -> list[str]:
+    """The names of columns that a comment is; none if it says something else."""
+    is_weak = delimiter in _WEAK
+    cells = comment.split(None if delimiter == WHITESPACE else delimiter)
+    names = [cell.strip() for cell in cells]
+    phrases = [comment] if is_weak else [name for name in names if " " in name]
+    if not all(map(_NAME.fullmatch, names)) or any(map(_SENTENCE.search, phrases)):
+        return []
+    return names
+
+
 def _are_records(marked: Sequence[str], head: Sequence[str]) -> bool:
-    """Whether lines that begin like comments have as many fields as those that do not."""
+    """Whether lines that begin like comments have as many fields as those that do not.
+
+    No blank follows the mark, as in `#golang`.
+    """
+    if all(line.lstrip(line[0]).startswith(" ") for line in marked):
+        return False
     others = [line for line in head if line.strip() and line not in marked]
     for delimiter in (",", ";", "\t", "|"):
         usual = Counter(line.count(delimiter) for line in others).most_common(1)[0][0]

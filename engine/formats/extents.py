@@ -183,9 +183,14 @@ def _after_padded(rows: Sequence[Row], width: int) -> int:
 
 
 def _after_count(rows: Sequence[Row], width: int) -> int:
-    """1 where a line of numbers, as many as there are columns, stands above their names; else 0."""
-    is_typed = len(rows) > 3 and all(map(looks_typed, rows[0].cells))
-    return int(is_typed and _are_names_over_values(rows, 1, width))
+    """1 where a line of numbers, the first as many as there are records, stands above their names.
+
+    Else 0. The sample may have fewer records than the file.
+    """
+    cells = [cell.strip() for cell in rows[0].cells]
+    is_count = len(rows) > 3 and all(map(looks_typed, cells)) and cells[0].isdecimal()
+    is_enough = is_count and int(cells[0][:18]) >= len(rows) - 2
+    return int(is_enough and _are_names_over_values(rows, 1, width))
 
 
 def _are_names_over_values(rows: Sequence[Row], number: int, width: int) -> bool:

@@ -65,6 +65,15 @@ def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> 
     return False
 
 
+def doubts(first: Sequence[str], columns: Iterable[Sequence[str | None]], rows: int) -> list[str]:
+    """What is said of a header over so many rows that nothing proves one."""
+    if not rows:
+        return ["a header and no records: types cannot be known"]
+    if not is_proven(first, columns):
+        return ["the first row is taken for a header; nothing but its place says so"]
+    return []
+
+
 def _stands_apart(cell: str, values: Sequence[str]) -> bool:
     """Whether a cell is none of the few values that come again and again below it."""
     return len(values) > 11 and len(set(values)) <= len(values) / 4 and cell not in values

@@ -15,7 +15,7 @@ from casparian_flow.reading import tables
 from casparian_flow.reading.kinds import SHEET_TIME
 from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.sources import Source
-from engine.formats import carrying
+from engine.formats import carrying, headers
 from engine.formats.elimination import decide, looks_typed
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
 from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
@@ -167,6 +167,8 @@ def _sheet(
         return None
     skip = next((n for n, row in enumerate(rows) if _is_of_table(rows, n, row, width)), 0)
     header = _header_rows(rows[skip:])
+    if not header:  # a row with one value is as much a record as those below it
+        skip = next((n for n in range(skip) if any(map(looks_typed, rows[n]))), skip)
     names = header_names(rows[skip : skip + header]) if header else distinct([""] * width)
     arguments: dict[str, Argument] = {} if is_only else {"sheet": name}
     if skip:
@@ -180,6 +182,8 @@ def _sheet(
     one = _part(form, name, reading, columns, found.shown())
     notes = [f"{skip} rows above the table are passed over"] if skip else []
     notes += [f"the header takes {header} rows; their cells are joined"] if header > 1 else []
+    if header:
+        notes += headers.doubts(rows[skip], found.columns.values(), found.rows)
     return replace(one, header=header > 0, problems=tuple(notes))
 
 

@@ -1,0 +1,150 @@
+"""What only looks like a header, a comment or a total is read, or counted and said."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from casparian_flow.reading import delimited, fixed_width, grids, tables
+from casparian_flow.reading.blocks import Block
+from casparian_flow.reading.sources import Source
+from engine.formats.interface import Profile
+from engine.profile import profile_file
+from tests.engine.making import workbook
+
+PLACE = "nothing but its place says so"
+
+
+def told(folder: Path, name: str, content: str | bytes) -> Profile:
+    raw = content.encode() if isinstance(content, str) else content
+    (folder / name).write_bytes(raw)
+    return profile_file(str(folder / name).encode())
+
+
+def skipped(path: Path, profile: Profile) -> dict[str, int]:
+    """What the reader that the profile names passes over, by reason."""
+    reading = profile.reading
+    assert reading is not None
+    readers: dict[str, Any] = {
+        "delimited.read": delimited.read,
+        "tables.workbook": tables.workbook,
+    }
+    counts: Counter[str] = Counter()
+    with path.open("rb") as file:
+        blocks: list[Block] = list(
+            readers[f"{reading.module}.{reading.function}"](Source(file), **reading.arguments)
+        )
+    for block in blocks:
+        counts.update(block.skipped)
+    return dict(counts)
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "says"),
+    [
+        ("# last run, all good\nx1,2\nx3,4\nx5,6\n", ["column_1", "column_2"], "no header row"),
+        ("# where,how\n# source,share\na,b\nc,d\ne,f\n", ["source", "share"], "from a comment"),
+        ("# from,to,weight\na,b,3\nc,d,4\n", ["# from", "to", "weight"], ""),
+        ("1,2\nfail,ok\n4,5\n6,7\n8,9\n1,3\n", ["column_1", "column_2"], "no header row"),
+        ("4,2\nfail,ok\n4,5\n6,7\n8,9\n1,3\n", ["fail", "ok"], "line 1 begins with a value"),
+        (
+            "2024-01-01,5,,,,\n2024-01-02,6,,,,\nday,a,b,c,d,e\n" + "2024-01-03,1,2,3,4,5\n" * 4,
+            ["day", "a", "b", "c", "d", "e"],
+            "line 1 begins with a value",
+        ),
+    ],
+)
+def test_comments_and_lines_above_a_table(
+    content: str, names: list[str], says: str, tmp_path: Path
+) -> None:
+    profile = told(tmp_path, "a.csv", content)
+
+    assert [column.name for column in profile.columns] == names
+    assert says in " ".join(profile.problems)
+
+
+def test_a_comment_that_is_a_sentence_names_no_columns(tmp_path: Path) -> None:
+    profile = told(tmp_path, "a.dat", "# do not edit\n1 2 3\n4 5 6\n7 8 9\n1 2 5\n")
+
+    assert [column.name for column in profile.columns] == ["column_1", "column_2", "column_3"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([["Anna", "Oslo"], ["Bert", "Rome"], ["Carl", "Bonn"]], PLACE),
+        ([["hello"]], "no records"),
+        ([["name", "age"], ["Anna", 5], ["Bert", 6]], ""),
+    ],
+)
+def test_a_header_of_a_sheet_that_nothing_proves_is_said(
+    rows: list[list[object]], says: str, tmp_path: Path
+) -> None:
+    profile = told(tmp_path, "a.xlsx", workbook({"S": rows}))
+
+    assert says in " ".join(profile.problems)
+    assert says or not profile.problems
+
+
+def test_a_row_of_one_value_above_a_sheet_without_header_is_a_record(tmp_path: Path) -> None:
+    rows = [[1.5, None, None], [2.5, 3.5, 4], [3.5, 4.5, 5], [4.5, 5.5, 6]]
+
+    profile = told(tmp_path, "a.xlsx", workbook({"S": rows}))
+
+    assert profile.rows[0] == ("1.5", "", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "counts"),
+    [
+        ("a.csv", "# c\n# d\nname,n\n#x,1\nA,1\nB,2\nC,3\n", {"comment": 3}),
+        ("a.csv", "A report\n\nname,n,m\nA,1,2\nB,2,2\nC,3,2\n", {"above the table": 2}),
+        (
+            "a.xlsx",
+            workbook({"S": [["Report"], [], ["name", "n"], ["A", 1], ["B", 2]]}),
+            {"above the table": 1},
+        ),
+    ],
+)
+def test_what_is_passed_over_is_counted(
+    name: str, content: str | bytes, counts: dict[str, int], tmp_path: Path
+) -> None:
+    profile = told(tmp_path, name, content)
+
+    assert skipped(tmp_path / name, profile) == counts
+
+
+def test_lines_above_tables_of_other_shapes_are_counted() -> None:
+    drawn = b"psql\n id | name\n----+-----\n  1 | a\n(1 row)\n"
+    fixed = b"name qty\n---- ---\nab     1\n"
+
+    for blocks, counts in (
+        (grids.read(Source(io.BytesIO(drawn)), skip=1), {"a count of rows": 1}),
+        (fixed_width.read(Source(io.BytesIO(fixed)), fields=[("n", 0, 4)], skip=2), {}),
+    ):
+        passed = sum((Counter(one.skipped) for one in blocks), Counter[str]())
+        assert passed == {"above the table": 1} | counts
+
+
+@pytest.mark.parametrize("company", ["Total SA,9", '"Total, Inc",9', "Totals,9"])
+def test_a_total_ends_another_file_only_where_its_cell_says_no_more(
+    company: str, tmp_path: Path
+) -> None:
+    profile = told(tmp_path, "a.csv", "name,n\nA,1\nB,2\nC,3\nTotal,6\n")
+    (tmp_path / "b.csv").write_text(f"name,n\nA,1\nB,2\nC,3\n{company}\n")
+
+    assert skipped(tmp_path / "a.csv", profile) == {"footer": 1}
+    assert skipped(tmp_path / "b.csv", profile) == {}
+
+
+def test_words_beside_a_count_are_a_record(tmp_path: Path) -> None:
+    jazz = "first,last,n\nDuke,Ellington,1\nFats,Waller,2\nArt,Tatum,3\nCount,Basie,4\n"
+
+    profile = told(tmp_path, "a.csv", jazz)
+
+    assert profile.reading is not None
+    assert "footer" not in profile.reading.arguments
