@@ -293,7 +293,7 @@ def test_special_and_unreadable_entries_are_counted_never_silent(house: House, d
 
     scan = house.call("scan", path=str(data))
 
-    assert scan["new"] == 1
+    assert scan["new"] + scan["unchanged"] == 1  # the engine, watching, may have seen it first
     assert scan["skipped"] == {"fifo": 1, "symbolic link": 1, "hidden folder": 1}
 
 
