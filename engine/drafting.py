@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from casparian_flow.errors import ConfigError
 from casparian_flow.reading.columns import MISSING
 from casparian_flow.reading.naming import distinct
+from engine.filenames import NUMBER
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
 from engine.formats.merging import Seen, merge, way_of
 from engine.literals import literal
@@ -145,7 +146,7 @@ def _constant_name(text: str) -> str:
 
 
 def _globs(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
-    """Globs that match the members and none of the others: one for their ending if that does."""
+    """Globs that match the members and none of the others: one for all of them where that does."""
     endings = {name.rpartition(".")[2] for name in names if "." in name.rpartition("/")[2]}
     if not others:
         return ("*",)
@@ -153,7 +154,20 @@ def _globs(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
         ending = f".{endings.pop()}"
         if not any(name.endswith(ending) for name in others):
             return (f"*{ending}",)
-    return tuple(re.sub(r"([\[\]?*])", r"[\1]", name) for name in names[:_MOST_MEMBERS])
+    numbered = {NUMBER.sub("[0-9]*", _glob(name)) for name in names}
+    if len(names) > 1 and len(numbered) == 1 and _begins_apart(names[0], others):
+        return (numbered.pop(),)
+    return tuple(map(_glob, names[:_MOST_MEMBERS]))
+
+
+def _glob(name: str) -> str:
+    return re.sub(r"([\[\]?*])", r"[\1]", name)
+
+
+def _begins_apart(name: str, others: Sequence[str]) -> bool:
+    """Whether none of the others, with whatever numbers, is a name with other numbers."""
+    start = NUMBER.split(name, maxsplit=1)[0]
+    return all(NUMBER.split(other, maxsplit=1)[0] != start for other in others)
 
 
 def _heading(profile: Profile, sample: str, open_points: Sequence[str]) -> list[str]:
@@ -224,7 +238,7 @@ def _constants(table: _Table, open_points: list[str]) -> str:
 def _no_tables(profile: Profile, tables: Sequence[_Table]) -> list[str]:
     if not _pins_members(tables):
         return []
-    names = [re.sub(r"([\[\]?*])", r"[\1]", name) for name in profile.others[:_MOST_MEMBERS]]
+    names = [_glob(name) for name in profile.others[:_MOST_MEMBERS]]
     return [f"NO_TABLES = {literal(names)}  # members that are known and hold none"]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+NUMBER = re.compile(r"\d(?:[\d._-]*\d)?")
+"""A number in a name, or a date: `2026-01`."""
 _LEAST_COMMON = 2
 """Characters that names share before a glob is made of what they share."""
 
@@ -50,4 +52,4 @@ def _name(path: bytes) -> str:
 
 def _glob(name: str) -> str:
     escaped = re.sub(r"([\[\]\\!#?*])", r"\\\1", name)
-    return re.sub(r"\d(?:[\d._-]*\d)?", "[0-9]*", escaped) or "*"
+    return NUMBER.sub("[0-9]*", escaped) or "*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import sqlite3
 import struct
 import tempfile
@@ -19,6 +20,8 @@ from casparian_flow.reading.sources import Source, seekable
 
 _ROWS = 65_536
 _IN_MEMORY_BYTES = 256 << 20
+_LOST = re.compile("[\udc80-\udcff]")
+"""What stands for bytes that are no text."""
 
 
 def parquet(source: Source) -> Iterator[pa.RecordBatch]:
@@ -69,11 +72,19 @@ def sqlite(source: Source, *, table: str) -> Iterator[Block]:
         yield from from_records(_fetched(cursor, names), has_all=True)
 
 
-def _fetched(cursor: Iterable[Sequence[object]], names: Sequence[str]) -> Iterator[Record]:
+def _fetched(cursor: Iterable[Sequence[object]], names: Sequence[str]) -> Iterator[Record | Fault]:
     for number, row in enumerate(cursor, 1):
         cells = [_plain(value) for value in row]
-        place = Place(number, None, None, "\t".join(cell or "" for cell in cells))
-        yield Record(place, dict(zip(names, cells, strict=True)))
+        raw = "\t".join(cell or "" for cell in cells)
+        if not raw.isascii() and _LOST.search(raw):
+            column = next(
+                n for n, cell in zip(names, cells, strict=True) if _LOST.search(cell or "")
+            )
+            shown = raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            place = Place(number, None, None, shown)
+            yield Fault(place, "NOT_TEXT", f"{column} holds text that is not UTF-8", column)
+            continue
+        yield Record(Place(number, None, None, raw), dict(zip(names, cells, strict=True)))
 
 
 def open_sqlite(source: Source) -> closing[sqlite3.Connection]:
@@ -110,7 +121,7 @@ def _copied(head: bytes, source: Source) -> str:
 
 
 def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _plain(value: object) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from casparian_flow.errors import ConfigError
+from engine.drafting import draft_source
 from engine.profile import profile_file
 from tests.engine.making import Odd, drafted, read_whole, run, zipped
 
@@ -173,6 +174,36 @@ def test_the_members_of_a_large_zip_are_looked_at_from_all_over_it(tmp_path: Pat
     shapes = {tuple(column.name for column in part.columns) for part in profile.parts}
     assert shapes == {("a", "b"), ("n", "day")}
     assert any("40 of its 1,000 members" in problem for problem in profile.problems)
+
+
+@pytest.mark.parametrize("other", ["paid-{n:04}.csv", "sold-back-{n:04}.csv"])
+def test_members_that_no_sample_saw_are_read_by_the_name_that_their_shape_has(
+    other: str, tmp_path: Path
+) -> None:
+    members: dict[str, bytes] = {}
+    for n in range(100):
+        members[f"sold-{n:04}.csv"] = b"id,name\n%d,a\n" % n
+        members[other.format(n=n)] = b"day,amount,by\n2025-01-02,%d.5,b\n" % n
+    path = tmp_path / "x.zip"
+    path.write_bytes(zipped(members))
+
+    source = draft_source(profile_file(os.fsencode(path)), topic="t", pattern="*").source
+    kept = run(source, path)
+
+    assert sorted(len(rows) for rows in kept.rows.values()) == [100, 100]
+    assert kept.aside == []
+
+
+def test_members_whose_names_may_be_of_either_shape_are_read_by_none(tmp_path: Path) -> None:
+    members = {f"{n:04}.csv": b"id,name\n1,a\n" if n % 3 else b"n,m,k\n1,2,3\n" for n in range(90)}
+    path = tmp_path / "x.zip"
+    path.write_bytes(zipped(members))
+
+    source = draft_source(profile_file(os.fsencode(path)), topic="t", pattern="*").source
+    kept = run(source, path)
+
+    assert sum(map(len, kept.rows.values())) == 40
+    assert kept.aside == [("MEMBER_UNREAD", None)] * 50
 
 
 def test_a_tar_that_is_cut_off_fails_whole(tmp_path: Path) -> None:

@@ -58,6 +58,19 @@ def test_columns_of_a_database_are_of_the_kinds_that_it_stores(tmp_path: Path) -
     assert types(profile) == expected
 
 
+def test_text_of_a_database_that_is_none_is_set_aside(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE t (id INTEGER, name TEXT)")
+        database.execute("INSERT INTO t VALUES (1, CAST(X'63616665E9' AS TEXT)), (2, 'caf\u00e9')")
+    database.close()
+
+    profile = profile_file(os.fsencode(tmp_path / "a.db"))
+    kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / "a.db")
+
+    assert [(row["id"], row["name"]) for row in kept.rows["t"]] == [(2, "caf\u00e9")]
+    assert kept.aside == [("NOT_TEXT", 1)]
+
+
 def test_a_time_at_midnight_is_a_time_in_a_workbook(tmp_path: Path) -> None:
     rows = [["at"], ["2025-01-02 03:04:05"], ["2025-01-03"], [None]]
     (tmp_path / "a.xlsx").write_bytes(workbook({"S": rows}))
