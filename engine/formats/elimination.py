@@ -92,7 +92,8 @@ def profile_column(
         if spelled - {""}:
             texts = sorted(spelled - {""})
             why = f"only {', '.join(texts)} in the sample, so it stays text"
-            return ColumnProfile(name, "string", [], len(kept) - len(texts), texts[:3], why)
+            empty = sum(not value for value in kept)
+            return ColumnProfile(name, "string", [], empty, texts[:3], why)
         why = "every value in the sample is empty, so it stays text"
         return ColumnProfile(name, "string", [], nulls, examples, why if kept else None)
     distinct = list(dict.fromkeys(filled))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -169,6 +170,8 @@ def _with_kinds(
             name = str(key) or "column"
             if isinstance(value, str) and value in NULL_SPELLINGS:
                 words.setdefault(name, set()).add(value)
+            elif isinstance(value, float) and math.isnan(value):
+                words.setdefault(name, set()).add("NaN")
             elif value is not None:
                 kinds.setdefault(name, set()).add(type(value))
     columns = tuple(
@@ -180,6 +183,7 @@ def _with_kinds(
 
 def _of_values(column: ColumnProfile, kinds: set[type], words: set[str]) -> ColumnProfile:
     """A column by its values' kinds; words for nothing beside numbers or truth are missing."""
+    kinds = kinds or ({float} if words == {"NaN"} else set())
     is_plain = kinds <= {int, float} or kinds == {bool}
     if not words or not kinds or not is_plain:
         return _of_kind(column, kinds | {str} if words else kinds)

@@ -148,3 +148,16 @@ def test_words_beside_a_count_are_a_record(tmp_path: Path) -> None:
 
     assert profile.reading is not None
     assert "footer" not in profile.reading.arguments
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "nulls"),
+    [("NaN 1 2 3", "int64", 1), ("1.5 NaN 2.5 NaN", "double", 2)],
+)
+def test_a_number_that_is_none_is_said_to_be_missing(
+    values: str, kind: str, nulls: int, tmp_path: Path
+) -> None:
+    profile = told(tmp_path, "a.jsonl", "".join(f'{{"x":{n},"y":1}}\n' for n in values.split()))
+
+    x = profile.columns[0]
+    assert (x.type, x.null_words, x.nulls) == (kind, ["NaN"], nulls)
