@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import getpass
 import os
 import shutil
@@ -15,13 +13,13 @@ from typing import Any, cast
 
 from casparian_flow.errors import CasparianError
 from console import exits, showing
+from console.engine_process import await_end
 from console.review import show_lineage
 from console.words.plugins import show_validation
 from engine.control import Caller, Client, default_start_command
 from engine.home import Home, prepare
 
 _MOST_FILES = 2000
-_MOST_STOPPING_S = 10
 
 
 def run(folder: Path | None, *, keep: bool) -> int:
@@ -60,20 +58,9 @@ def _tell(folder: Path | None, place: Path) -> int:
         if door.is_running():
             door.call("stop")
         door.close()
-        _await_end(home)
+        await_end(home)
     showing.say(f"\nThat took {time.monotonic() - started:.1f} s.")
     return code
-
-
-def _await_end(home: Home) -> None:
-    """Return once the engine of a home has let go of it, or will not."""
-    deadline = time.monotonic() + _MOST_STOPPING_S
-    with home.lock.open("ab") as lock:
-        while time.monotonic() < deadline:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(0.05)
 
 
 def _collect_records(place: Path) -> Path:

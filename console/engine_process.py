@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import anyio
 
 from console import showing
 from engine.home import Home
 from engine.logs import set_up
+
+_MOST_STOPPING_S = 10.0
 
 
 def run(home: Home, *, background: bool, allow_unconfined: bool) -> None:
@@ -39,3 +45,24 @@ def run(home: Home, *, background: bool, allow_unconfined: bool) -> None:
             leaves_when_idle=background,
         )
     )
+
+
+def await_end(home: Home, *, most_s: float = _MOST_STOPPING_S) -> bool:
+    """Return once the engine of a home and its worker have let go of it, or will not.
+
+    Returns:
+        Whether they have.
+    """
+    deadline = time.monotonic() + most_s
+    return all(_is_let_go(path, deadline) for path in (home.lock, home.worker_lock))
+
+
+def _is_let_go(path: Path, deadline: float) -> bool:
+    with path.open("ab") as lock:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)

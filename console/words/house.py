@@ -38,12 +38,17 @@ def start(
 
 @app.command()
 def stop(as_json: Json = False) -> None:
-    """End the engine of this home; its work goes on at the next start."""
+    """End the engine of this home and its worker; their work goes on at the next start."""
+    from console.engine_process import await_end
+
     door = client()
     if not door.is_running():
         done({"summary": "No engine is running.", "next_steps": []}, as_json=as_json)
         return
-    done(door.call("stop"), as_json=as_json)
+    said = door.call("stop")
+    has_ended = await_end(home_in_force())
+    summary = "The engine has stopped." if has_ended else "The engine stops; a job is still ending."
+    done({**said, "summary": summary}, as_json=as_json)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from console.engine_process import await_end
 from tests.conftest import House, until
 from tests.doors import COMMAND, casparian
 
@@ -74,7 +75,8 @@ def test_the_whole_way_at_the_command_line(house: House, data: Path) -> None:
     assert asked(house, "retire", "sales")["summary"]
     assert asked(house, "query", "SELECT count(*) FROM sales")["rows"] == [[3]]
     assert asked(house, "sources", "--remove", str(data))["summary"]
-    casparian(house, "stop")
+    assert asked(house, "stop")["summary"] == "The engine has stopped."
+    assert await_end(house.home, most_s=0)
 
 
 @pytest.mark.usefixtures("arrow_environment")
