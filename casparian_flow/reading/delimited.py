@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -26,6 +27,8 @@ from casparian_flow.reading.splitting import MOST_RECORD_BYTES, Dialect, Row, pl
 
 BLOCK_BYTES = 4 << 20
 _MOST_FOOTER_LINES = 20
+_MOST_NAMES = 10_000
+"""Characters of a header that is no text."""
 _UTF8 = ("utf-8", "utf-8-sig", "ascii")
 
 
@@ -69,19 +72,16 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     pattern = re.compile(footer) if footer else None
     dialect = Dialect(encoding, delimiter, quote, escape, comment, padded, pattern)
     state = _State(_Bytes(source, encoding, newline), dialect, least)
-    first, comments = state.head(skip, header)
+    first, start = state.head(skip, header)
     if header and not first:
+        yield replace(start, has_all=False)
         return
     if unnamed and first:
         first[-1] = ["", *first[-1]] if unnamed == "first" else [*first[-1], ""]
     columns = header_names(first) if header else list(names)
     repeated = first[-1] if header == 1 else []
-    start = empty(columns)  # a header without records still says what the columns are
-    if skip:
-        start.skipped["above the table"] = skip
-    if comments:
-        start.skipped["comment"] = comments
-    yield start
+    # A header without records still says what the columns are.
+    yield replace(start, columns=empty(columns).columns)
     while (block := state.next_block(columns, repeated)) is not None:
         yield block
 
@@ -131,23 +131,31 @@ class _State:
         self._want = BLOCK_BYTES
         self._line, self._offset = 1, 0
 
-    def head(self, skip: int, header: int) -> tuple[list[list[str]], int]:
-        """Pass over `skip` lines, then read the header's rows; with how many comments it met."""
+    def head(self, skip: int, header: int) -> tuple[list[list[str]], Block]:
+        """Pass over `skip` lines, then read the header's rows; with a block of what was no row.
+
+        A header that is no text is set aside, and what can be read of it names the columns: then
+        the records below do not fit, and none is taken for the header in its place.
+        """
         self._fill()
         self._offset = self._stream.at
         for _ in range(skip):
             self._drop_line()
         rows: list[list[str]] = []
-        comments = 0
+        start = empty([])
+        passed = Counter({"above the table": skip})
         while len(rows) < header and self._kept:
-            row, size = self._first_record()
-            lines = self._kept[:size].count(b"\n")
-            self._advance(size, lines)
-            if row is not None and row.cells:
-                rows.append(row.cells)
-            elif row is not None:
-                comments += self._is_comment(row)
-        return rows, comments
+            one, size = next(self._records(), (None, len(self._kept)))
+            self._advance(size, self._kept[:size].count(b"\n"))
+            if isinstance(one, Fault):
+                start.faults.append(one)
+                rows.append(one.place.raw[:_MOST_NAMES].split(self._dialect.delimiter))
+            elif one is not None and one.cells:
+                rows.append(one.cells)
+            elif one is not None:
+                passed["comment"] += self._is_comment(one)
+        start.skipped.update(+passed)
+        return rows, start
 
     def next_block(self, names: Sequence[str], repeated: Sequence[str]) -> Block | None:
         """The records of the next stretch; None at the end."""
@@ -179,11 +187,6 @@ class _State:
     def _drop_line(self) -> None:
         end = self._kept.find(b"\n") + 1 or len(self._kept)
         self._advance(end, self._kept[:end].count(b"\n"))
-
-    def _first_record(self) -> tuple[Row | None, int]:
-        for one, size in self._records():
-            return (one if isinstance(one, Row) else None), size
-        return None, len(self._kept)
 
     def _records(self, width: int = 0) -> Iterator[tuple[Row | Fault, int]]:
         return split(

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from casparian_flow.errors import PluginError
 from casparian_flow.reading import delimited, fixed_width, grids, tables
 from casparian_flow.reading.blocks import Block
 from casparian_flow.reading.sources import Source
 from engine.formats.interface import Profile
 from engine.profile import profile_file
-from tests.engine.making import workbook
+from tests.engine.making import drafted, run, workbook
 
 PLACE = "nothing but its place says so"
 
@@ -161,3 +162,22 @@ def test_a_number_that_is_none_is_said_to_be_missing(
 
     x = profile.columns[0]
     assert (x.type, x.null_words, x.nulls) == (kind, ["NaN"], nulls)
+
+
+@pytest.mark.parametrize("content", ["Gr\u00f6\u00dfe,Ort\n", "Gr\u00f6\u00dfe,Ort\n1,a\n2,b\n"])
+def test_a_header_that_is_no_text_fails_the_file(content: str, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_bytes(content.encode("latin-1"))
+    source = drafted(tmp_path, "a.csv", "Gr\u00f6\u00dfe,Ort\n1,a\n2,b\n".encode())
+
+    with pytest.raises(PluginError, match=r"Gr\\\\xf6"):
+        run(source, tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(("content", "skipped"), [("", 0), ("# nothing today\n", 1)])
+def test_a_file_without_anything_is_done(content: str, skipped: int, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text(content)
+    source = drafted(tmp_path, "a.csv", b"# of today\nn,day\n1,2025-01-02\n2,2025-01-03\n")
+
+    kept = run(source, tmp_path / "b.csv")
+
+    assert (kept.rows, kept.aside, kept.read) == ({"t": []}, [], skipped)
