@@ -32,6 +32,12 @@ def _jobs(given: _Arguments) -> str:
     return " ".join(words)
 
 
+def _run(given: _Arguments) -> str:
+    words = [f"casparian run {_first(given['plugin'])}"]
+    words += [f"--{key} {_first(given[key])}" for key in ("reprocess", "pattern") if key in given]
+    return " ".join(words)
+
+
 def _plugins(given: _Arguments) -> str:
     name = f" {_first(given['names'])}" if "names" in given else ""
     return f"casparian plugins{name}{' --source' if 'include' in given else ''}"
@@ -48,7 +54,7 @@ _COMMANDS: Mapping[str, Callable[[_Arguments], str | None]] = {
     "validate_plugin": lambda given: f"casparian validate {_first(given['draft'])}",
     "publish_plugin": lambda given: f"casparian publish {_first(given['draft'])}",
     "get_plugins": _plugins,
-    "run_job": lambda given: f"casparian run {_first(given['plugin'])}",
+    "run_job": _run,
     "get_jobs": _jobs,
     "retry_job": lambda given: f"casparian retry {_first(given['jobs'])}",
     "cancel_job": lambda given: f"casparian cancel {_first(given['jobs'])}",

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +16,7 @@ from casparian_flow.errors import (
     NotFound,
     NotGranted,
 )
-from engine import publisher, reprocess
+from engine import reprocess
 from engine.control import Caller
 from engine.drafting import draft_source
 from engine.filenames import pattern_from, topic_from
@@ -27,6 +26,7 @@ from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, Topic
 from engine.paths import absolute, display
 from engine.profiling import Group, profile_group
 from engine.routing import matching
+from engine.service.dependencies import wanted_dependencies
 from engine.service.names import active_plugin, find_file, full_name, listed, live_roots, sentence
 from engine.service.replacing import files_read, taken
 from engine.service.results import (
@@ -64,6 +64,7 @@ def draft_plugin(
     with house.catalog.reading() as session:
         known = known_draft(session, draft)
         known_name = known.name if known else None
+        topic = topic or (_topic_of(known) if known else None)
         samples = _samples(session, files, pattern) or (known.samples if known else [])
         if not samples and source is not None:
             samples = _matched_by(session, source)
@@ -74,7 +75,7 @@ def draft_plugin(
             )
         paths = [path_of(session, one) for one in samples]
         path = paths[0]
-        alike = pattern or pattern_from(paths)
+        alike = pattern or _kept_pattern(session, known, samples) or pattern_from(paths)
         sisters = _sisters(session, samples, alike) if source is None else {}
     followed: list[str] = []
     if source is not None:
@@ -153,6 +154,23 @@ def known_draft(session: Session, name: str | None) -> Draft | None:
     return row
 
 
+def _topic_of(known: Draft) -> str | None:
+    """The topic that a draft was asked for, or the one that its source names."""
+    manifest, _ = manifest_or_finding(str(known.files["plugin.py"]))
+    if manifest is not None and len(manifest.topics) == 1:
+        return manifest.topics[0]
+    asked = (known.profile or {}).get("topic")
+    return asked if isinstance(asked, str) else None
+
+
+def _kept_pattern(session: Session, known: Draft | None, samples: Sequence[int]) -> str | None:
+    """The pattern of a draft that is revised, if it matches the samples."""
+    source = str(known.files["plugin.py"]) if known else ""
+    manifest, _ = manifest_or_finding(source)
+    is_kept = manifest is not None and not samples_missed(session, source, samples)
+    return manifest.pattern if manifest and is_kept else None
+
+
 def _samples(session: Session, files: list[str] | None, pattern: str | None) -> list[int]:
     if files:
         return [find_file(session, name)[0].id for name in files]
@@ -224,34 +242,6 @@ def _given(source: str, modules: dict[str, str], dependencies: list[str] | None)
     return _Made(files, wanted_dependencies(files, dependencies), "given", [], None)
 
 
-def wanted_dependencies(files: Mapping[str, str], given: list[str] | None) -> list[str]:
-    """Packages of a plugin: as given, else as its script block says, else by its imports."""
-    return given or _pep723(files["plugin.py"]) or _inferred(files)
-
-
-def _inferred(files: Mapping[str, str]) -> list[str]:
-    """Dependencies by the imports; none if it does not parse."""
-    try:
-        return publisher.infer_dependencies(files)
-    except AdmissionError:
-        return []
-
-
-def _pep723(source: str) -> list[str] | None:
-    """Dependencies of an inline script metadata block (PEP 723), if the source has one."""
-    import tomllib
-
-    found = re.search(r"(?m)^# /// script\s*$\n((?:^#(?: .*)?$\n)+?)^# ///\s*$", source)
-    if found is None:
-        return None
-    text = "\n".join(line[2:] if line.startswith("# ") else "" for line in found[1].splitlines())
-    try:
-        block = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the script block of the plugin is not TOML: {error}") from error
-    return [str(one) for one in cast("list[object]", block.get("dependencies", []))]
-
-
 def _sisters(session: Session, samples: Sequence[int], pattern: str) -> dict[bytes, int]:
     """Path → location of the files beside the samples that the same plugin would read."""
     roots = sorted({location_of(session, one)[1].id for one in samples})
@@ -284,7 +274,7 @@ def _drafted(path: bytes, group: Group, pattern: str, topic: str | None) -> _Mad
         list(drafted.dependencies),
         "template",
         [*group.merged.drift, *drafted.ambiguities],
-        {"format": profile.format, "fingerprint": profile.fingerprint},
+        {"format": profile.format, "fingerprint": profile.fingerprint, "topic": topic},
     )
 
 

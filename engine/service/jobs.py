@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -208,7 +209,7 @@ def run_job(
         matches = _matches(session, manifest, files, pattern)
         wanted = _wanted(session, manifest, matches, choice, named=bool(files))
         if dry_run:
-            return _plan(manifest, len(matches), len(wanted))
+            return _plan(manifest, len(matches), len(wanted), choice, pattern)
         ids = queue.queued_by(session, caller.request)
         ids = ids or _enqueue(session, manifest, wanted, caller)
     house.wake()
@@ -280,14 +281,18 @@ def _wanted(
     return reprocess.chosen(session, idle, plugin=manifest.name, choice=choice)
 
 
-def _plan(manifest: PluginManifest, matched: int, wanted: int) -> RunResult:
+def _plan(
+    manifest: PluginManifest, matched: int, wanted: int, choice: Reprocess, pattern: str | None
+) -> RunResult:
+    given = {"plugin": manifest.name, "reprocess": choice.value, "pattern": pattern}
+    asked = ", ".join(f"{key}={json.dumps(value)}" for key, value in given.items() if value)
     return RunResult(
         summary=f"{manifest.name}@{manifest.version} would run over {sentence(wanted, 'file')} of"
         f" {matched:,} matching; nothing was queued.",
         jobs=[],
         matched_files=matched,
         state="planned",
-        next_steps=[f'run_job(plugin="{manifest.name}")'],
+        next_steps=[f"run_job({asked})"] if wanted else [],
     )
 
 

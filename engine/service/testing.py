@@ -13,7 +13,8 @@ from engine.control import Caller, Progress
 from engine.folding import fold
 from engine.house import House
 from engine.journal import Journal
-from engine.service.drafts import findings_of, manifest_or_finding, wanted_dependencies
+from engine.service.dependencies import wanted_dependencies
+from engine.service.drafts import findings_of, manifest_or_finding
 from engine.service.names import sentence
 from engine.service.results import FailedFile, PluginTest, Quarantined, TestedTopic
 from engine.service.trying import run_trial

@@ -67,7 +67,9 @@ def test_the_whole_way_at_the_command_line(house: House, data: Path) -> None:
     assert "ACTIVE" in casparian(house, "plugins", "sales", "--source")
     assert "sales" in casparian(house, "datasets", "sales", "--sample")
     assert asked(house, "files", "sales")["total"] == 2
-    assert asked(house, "run", "sales", "--reprocess", "all", "--dry-run")["state"] == "planned"
+    planned = asked(house, "run", "sales", "--reprocess", "all", "--dry-run")
+    assert planned["state"] == "planned"
+    assert planned["next_steps"] == ["casparian run sales --reprocess all"]
     assert asked(house, "run", "sales", "--reprocess", "all")["state"] == "done"
     assert asked(house, "query", "SELECT count(*) FROM sales")["rows"] == [[3]]
     assert asked(house, "query", "SELECT count(*) FROM sales_history")["rows"] == [[6]]

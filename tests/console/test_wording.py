@@ -30,6 +30,10 @@ from tests.doors import casparian
             "casparian draft --show d --to DIR; then casparian draft DIR --draft d",
         ),
         ("draft_plugin(files=[...])", "casparian draft FILE"),
+        (
+            'run_job(plugin="a", reprocess="all", pattern="*.csv")',
+            "casparian run a --reprocess all --pattern '*.csv'",
+        ),
         ("get_overview()", None),
         ("scan(...) its source", "casparian scan DIR"),
         ("check the path", "check the path"),

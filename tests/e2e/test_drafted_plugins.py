@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import House
+from tests.engine.making import zipped
 
 HEADER = "order_id,day,customer,amount,currency\n"
 FIRST = HEADER + "1,2026-01-01,Ann,10.5,EUR\n2,2026-01-02,Bob,11.5,USD\n"
@@ -106,3 +107,37 @@ def test_blank_lines_above_a_header_are_skipped(house: House, data: Path) -> Non
     house.settle()
 
     assert house.rows("SELECT order_id FROM report ORDER BY 1") == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "topic", "pattern"),
+    [
+        ({}, "probes", "sales-*.csv"),
+        ({"topic": "others"}, "others", "sales-*.csv"),
+        ({"pattern": "*.csv"}, "probes", "*.csv"),
+    ],
+)
+def test_a_draft_that_is_revised_keeps_what_is_not_said_again(
+    asked: dict[str, str], topic: str, pattern: str, house: House, data: Path
+) -> None:
+    path = str(data / "sales-2026-01.csv")
+    Path(path).write_text(FIRST)
+    house.call("scan", path=str(data))
+    first = house.call("draft_plugin", files=[path], topic="probes", pattern="sales-*.csv")
+
+    again = house.call("draft_plugin", files=[path], draft=first["draft"], **asked)
+
+    assert (again["manifest"]["topics"], again["manifest"]["pattern"]) == ([topic], pattern)
+
+
+def test_a_revised_draft_of_an_archive_keeps_the_beginning_of_its_topics(
+    house: House, data: Path
+) -> None:
+    path = str(data / "sensors.zip")
+    Path(path).write_bytes(zipped({"a.csv": b"n,m\n1,2\n2,3\n", "b.csv": b"x,y,z\n1,2,3\n4,5,6\n"}))
+    house.call("scan", path=str(data))
+    first = house.call("draft_plugin", files=[path], topic="probes")
+
+    again = house.call("draft_plugin", files=[path], draft=first["draft"], goal="day first")
+
+    assert again["manifest"]["topics"] == ["probes_a", "probes_b"]
