@@ -37,16 +37,17 @@ def of(staging: Staging | None, closed: Closed | None) -> dict[str, object]:
     }
 
 
-def too_much_aside(staging: Staging, threshold: Threshold) -> PluginError | None:
-    """Why a job fails that sets too many records aside: then the plugin is wrong, not they."""
-    aside = staging.quarantined
-    count = aside + sum(staging.rows.values())
+def too_much_aside(
+    aside: int, rows: int, first_reason: str, threshold: Threshold
+) -> PluginError | None:
+    """Why a file fails of which too many records are set aside: the plugin is wrong, not they."""
+    count = aside + rows
     is_many = count >= _LEAST_FOR_SHARE and aside > threshold.share * count
     if not is_many and aside <= threshold.most:
         return None
     error = PluginError(
         f"{aside} of {count} records do not fit, more than are let pass; none was promoted."
-        f" The first: {staging.first_reason}",
+        f" The first: {first_reason}",
         hint="Mend the plugin with a new version, or let more pass: `quarantine_share` and"
         " `quarantine_most` in config.toml.",
     )

@@ -288,7 +288,10 @@ def _promote(run: _Run, attempts: list[_Attempt], log: Log, *, elapsed_ms: int) 
         attempt.log = log.text(index) or None
         if attempt.staging is not None:
             attempt.error = attempt.error or accounts.too_much_aside(
-                attempt.staging, run.bench.quarantine
+                attempt.staging.quarantined,
+                sum(attempt.staging.rows.values()),
+                attempt.staging.first_reason,
+                run.bench.quarantine,
             )
         if attempt.error is not None or attempt.staging is None:
             _abandon(attempt)

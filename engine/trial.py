@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from casparian_flow.errors import CasparianError, GuestError, PluginError
 from casparian_flow.sdk import RESERVED_COLUMNS
-from engine import contracts, snapshot, venvs
+from engine import accounts, contracts, snapshot, venvs
 from engine.agreements import Policy, Standing, settle
 from engine.bridge import (
     BatchOrder,
@@ -77,6 +77,7 @@ class _Order:
     shown: str
     timeout_s: int
     keep_rows: bool
+    quarantine: accounts.Threshold
     standings: dict[str, Standing]
     """Topic → what was agreed on before."""
     before: dict[str, list[str]]
@@ -129,6 +130,7 @@ def _order(request: dict[str, object], files: dict[str, str], one: dict[str, Any
         shown=one["shown"],
         timeout_s=int(str(request["timeout_s"])),
         keep_rows=bool(request["keep_rows"]),
+        quarantine=accounts.Threshold(*cast("tuple[int, float]", request["quarantine"])),
         standings={
             topic: Standing(one["number"], one["terms"], Policy(one["policy"]), one["given"])
             for topic, one in cast("dict[str, Any]", request["standings"]).items()
@@ -188,6 +190,11 @@ def _run_child(
                     attempt.is_done = True
     if not attempt.is_done:
         raise GuestError("the plugin ended without finishing the file")
+    first = str(attempt.aside[0]["reason"]) if attempt.aside else ""
+    rows, aside = sum(attempt.rows.values()), sum(attempt.codes.values())
+    error = accounts.too_much_aside(aside, rows, first, order.quarantine)
+    if error is not None:  # the job of this file would fail of it
+        raise error
 
 
 def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatch) -> None:

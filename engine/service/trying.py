@@ -50,6 +50,7 @@ def run_trial(
         "topics": list(topics),
         "inputs": list(inputs),
         "timeout_s": house.settings.job_timeout_s,
+        "quarantine": [house.settings.quarantine_most, house.settings.quarantine_share],
         "journal": str(journal),
         "may_stop": may_stop,
         "keep_rows": keep_rows,

@@ -190,6 +190,7 @@ def _run_trial(
         name = session.get_one(Draft, draft).name
         before = standings(session, name, manifest.topics)
     held_to = "".join(sorted(f"{topic} {one}" for topic, one in before.items()))
+    held_to += f" {house.settings.quarantine_most} {house.settings.quarantine_share}"
     run = hashlib.sha256(f"{artifact_hash(artifact)} {held_to}".encode()).hexdigest()[:16]
     journal = Journal(journal.path.with_suffix(f".{run}.jsonl"))
     if not asked.all_files:

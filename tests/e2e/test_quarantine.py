@@ -74,3 +74,21 @@ def test_what_was_dismissed_comes_back_when_the_file_is_read_anew(sales: House, 
     sales.settle()
 
     assert sales.rows("SELECT raw FROM sales_quarantine") == [["5,worse"]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_file_that_would_fail_of_what_it_sets_aside_fails_its_trial(
+    house: House, data: Path
+) -> None:
+    (data / "sales-1.csv").write_text("id,amt\n1,2\n")
+    house.call("scan", path=str(data))
+    draft = house.call("draft_plugin", files=[str(data / "sales-1.csv")], topic="sales")["draft"]
+    (data / "sales-2.csv").write_text("id,amt\n" + "".join(f"{n},much\n" for n in range(30)))
+    house.call("scan", path=str(data))
+
+    checked = house.call("validate_plugin", draft=draft, all_files=True, wait_s=60)
+
+    assert (checked["files_passed"], checked["files_tried"]) == (1, 2)
+    [cause] = checked["causes"]
+    assert cause["example"].startswith("30 of 30 records do not fit, more than are let pass")
+    assert "much" in cause["example"]
