@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
-from casparian_flow.reading import moments
-from engine.formats.elimination import NULL_SPELLINGS, decide
+from engine.formats.column_merging import merged_column
 from engine.formats.interface import ColumnProfile, Profile, Reading
 
-_FEW = 0.2
 _LEAST_ALIKE = 0.6
 _LEAST_SHARED, _LEAST_OF_WIDER = 0.5, 0.2
 _MOST_NAMED = 3
@@ -147,7 +145,7 @@ def _together(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Profile:
                 aliases.setdefault(name, {}).setdefault(column.name, []).append(one.name)
     merged: list[ColumnProfile] = []
     for name, found in columns.items():
-        one = _merged_column(name, found)
+        one = merged_column(name, found)
         if len(found) < len(kin):
             lacking = sorted({seen.name for seen in kin} - {file for file, _ in found})
             drift.append(f"{name} is missing in {_listed(lacking, len(kin))}")
@@ -231,156 +229,3 @@ def _is_same(mine: ColumnProfile, its: ColumnProfile, is_in_place: bool) -> bool
     fits = len(kinds) == 1 or "string" in kinds or kinds == {"int64", "double"}
     alike = SequenceMatcher(None, _plain(mine.name), _plain(its.name)).ratio()
     return is_in_place and fits and alike >= _LEAST_ALIKE
-
-
-def _merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> ColumnProfile:
-    """A column that every file allows; where they exclude each other, that is said."""
-    filled = [(file, one) for file, one in found if _has_values(one)]
-    if not filled:
-        return replace(found[0][1], name=name)
-    filled, odd = _without_odd(filled)
-    first_file, whole = filled[0]
-    for file, one in filled[1:]:
-        whole, conflict = _both(whole, one)
-        if conflict is not None:
-            why = _switch(filled, first_file, file, conflict)
-            return replace(
-                whole, name=name, type="string", candidates=list(conflict), ambiguity=why,
-                null_words=[], unit=None, nulls=sum(c.nulls for _, c in found),
-            )  # fmt: skip
-    examples = list(dict.fromkeys(text for _, one in filled for text in one.examples))[:3]
-    return replace(
-        whole,
-        name=name,
-        examples=examples,
-        nulls=sum(one.nulls for _, one in found),
-        ambiguity=odd or whole.ambiguity,
-    )
-
-
-_Found = list[tuple[str, ColumnProfile]]
-
-
-def _without_odd(filled: _Found) -> tuple[_Found, str | None]:
-    """Leave out the few files in which a column is text that is typed in nearly all the others.
-
-    What does not fit there is set aside when they are read. Where more than a fifth of the files
-    hold text it is text; either is said, with a file and a value.
-    """
-    plain = [(file, one) for file, one in filled if one.type == "string" and not one.candidates]
-    typed = [(file, one) for file, one in filled if one.type not in ("string", "json")]
-    if not plain or not typed:
-        return filled, None
-    file, one = plain[0]
-    odd = next((t for t in one.examples if decide([t]).type == "string"), None)
-    kind = typed[0][1].type
-    where = f"{odd!r} in {file}" if odd is not None else f"{file}, where most are"
-    told = f"{kind} in {len(typed):,} files, not in all of {len(plain):,} (such as {where})"
-    if len(plain) <= _FEW * len(filled):
-        kept = [pair for pair in filled if pair not in plain]
-        return kept, f"{told}: records with values that are none are set aside"
-    return filled, f"{told}; kept as text"
-
-
-def _has_values(column: ColumnProfile) -> bool:
-    return any(text not in NULL_SPELLINGS for text in column.examples)
-
-
-def _switch(
-    filled: Sequence[tuple[str, ColumnProfile]], first: str, now: str, rivals: Sequence[str]
-) -> str:
-    """What is told of files that exclude each other's format: where it switches."""
-    proofs: dict[str, tuple[str, str]] = {}
-    last: dict[str, str] = {}
-    count: Counter[str] = Counter()
-    for file, column in filled:
-        if column.candidates and column.type in ("date", "timestamp", "double", "int64"):
-            form = column.candidates[0]
-            count[form] += 1
-            last[form] = file
-            proofs.setdefault(form, (file, _proof(column, [one for one in rivals if one != form])))
-    told = [
-        f"{form} in {count[form]:,} files (the first {file}{f', {text!r}' if text else ''},"
-        f" the last {last[form]})"
-        for form, (file, text) in proofs.items()
-    ]
-    if len(told) < 2:
-        return f"{first} and {now} exclude each other's type; kept as text"
-    return f"files exclude each other's format: {'; '.join(told)}; kept as text"
-
-
-def _proof(column: ColumnProfile, rivals: Sequence[str]) -> str:
-    """A value that no rival format can be, if the examples hold one."""
-    texts = [t for t in column.examples if not any("%" in r and moments.fits(t, r) for r in rivals)]
-    return texts[0] if texts else (column.examples[0] if column.examples else "")
-
-
-_Both = tuple[ColumnProfile, Sequence[str] | None]
-
-
-def _both(one: ColumnProfile, other: ColumnProfile) -> _Both:  # noqa: PLR0911 - each settles one pair of kinds
-    """What both allow; or the formats of which each excludes the other's."""
-    words = sorted({*one.null_words, *other.null_words})
-    if one.unit != other.unit and one.type != "string" and other.type != "string":
-        return one, (f"in {one.unit or 'no unit'}", f"in {other.unit or 'no unit'}")
-    if one.type == other.type and one.candidates == other.candidates:
-        return replace(one, null_words=words, meaning=_same(one.meaning, other.meaning)), None
-    if one.candidates and other.candidates:
-        shared = [form for form in one.candidates if form in other.candidates]
-        if shared:
-            return _narrowed(one, other, shared, words), None
-        if _are_moments(one) and _are_moments(other):
-            return one, (*one.candidates[:1], *other.candidates[:1])
-    numbers = {"int64", "double"}
-    if {one.type, other.type} <= numbers and _has_form(one, "double") in _forms(other):
-        return replace(_wider(one, other), null_words=words, ambiguity=None), None
-    for pair, single in ((one, other), (other, one)):
-        if pair.type == "bool" and set(single.examples) <= set(pair.candidates[0].split("/")):
-            return replace(pair, null_words=words), None
-    if "string" in (one.type, other.type):
-        text = one if one.type == "string" else other
-        return replace(text, candidates=[], ambiguity=None, null_words=[]), None
-    return one, (one.type, other.type)
-
-
-def _same(one: str | None, other: str | None) -> str | None:
-    return one if one == other else None
-
-
-def _narrowed(
-    one: ColumnProfile, other: ColumnProfile, shared: list[str], words: list[str]
-) -> ColumnProfile:
-    """The formats that neither excludes; decided once there is one."""
-    if len(shared) > 1:
-        return replace(one, candidates=shared, null_words=words)
-    decided = next((c for c in (one, other) if c.type != "string" and c.candidates), None)
-    if decided is not None:
-        return replace(decided, candidates=shared, ambiguity=None, null_words=words)
-    kind = "double"
-    if "%" in shared[0]:
-        kind = "timestamp" if re.search("%[HI]", shared[0]) else "date"
-    return replace(one, type=kind, candidates=shared, ambiguity=None, null_words=words)
-
-
-def _are_moments(column: ColumnProfile) -> bool:
-    return bool(column.candidates) and all(
-        "%" in form or form.startswith("iso") for form in column.candidates
-    )
-
-
-def _forms(column: ColumnProfile) -> tuple[str, ...]:
-    """The ways to write numbers that a column allows: plain digits allow any."""
-    if column.type == "int64" and not column.candidates:
-        return ("point", "decimal comma", "thousands comma", "thousands space", "")
-    return (column.candidates or ["point"])[0], ""
-
-
-def _has_form(column: ColumnProfile, kind: str) -> str:
-    return (column.candidates or ["point"])[0] if column.type == kind else ""
-
-
-def _wider(one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
-    """The double, or the one of two whole numbers that has a form or is a date no more."""
-    if one.type == other.type:
-        return replace(one, candidates=[f for f in one.candidates if f != "%Y%m%d"])
-    return one if one.type == "double" else other

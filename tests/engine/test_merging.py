@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from casparian_flow.reading.kinds import NUMBER_FORMS
 from engine.drafting import draft_source
 from engine.formats.interface import ColumnProfile
 from engine.formats.merging import Merged, Seen, merge
@@ -87,6 +88,9 @@ def test_files_of_another_kind_are_named_and_not_read(tmp_path: Path) -> None:
         ("Y", "N", "string"),
         ("5%", "7%", "double"),
         ("5%", "7", "string"),
+        ("1.5", "1,234.5", "double"),
+        ("1,234,567", "1.5", "double"),
+        ("1,5", "1.25", "string"),
     ],
 )
 def test_a_column_is_what_every_file_allows(
@@ -94,7 +98,9 @@ def test_a_column_is_what_every_file_allows(
 ) -> None:
     found = merged(tmp_path, f'k;c\na;"{first}"\n', f'k;c\nb;"{second}"\n')
 
-    assert columns(found)["c"].type == kind
+    column = columns(found)["c"]
+    assert column.type == kind
+    assert all(form in NUMBER_FORMS for form in column.candidates if kind == "string")
 
 
 def test_a_group_is_looked_at_from_end_to_end(tmp_path: Path) -> None:
