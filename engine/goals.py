@@ -66,7 +66,8 @@ def _decided(column: ColumnProfile, goal: str, told: list[str]) -> ColumnProfile
             left = [form for form in left if leaves(form)]
     if len(left) != 1:
         return column
-    told.append(f"{column.name} is read as {left[0]}, as the goal says")
+    evidence = re.sub("; kept as text.*", "", column.ambiguity or "")  # some files may exclude it
+    told.append(f"{column.name} is read as {left[0]}, as the goal says; in the sample: {evidence}")
     return replace(column, type=_type_of(left[0]), candidates=left, ambiguity=None)
 
 

@@ -10,6 +10,7 @@ import pytest
 from engine.formats.interface import Profile
 from engine.goals import steered
 from engine.profile import profile_file
+from engine.profiling import profile_group
 from tests.conftest import House
 from tests.console.test_commands import casparian
 
@@ -46,6 +47,19 @@ def test_a_goal_decides_what_is_open(
     assert others == {name: kind for name, kind in types(profile).items() if name != column}
     assert len(told) == 1
     assert told[0].startswith(column)
+
+
+def test_what_files_say_against_a_goal_is_kept(tmp_path: Path) -> None:
+    paths = [tmp_path / "a-1.csv", tmp_path / "a-2.csv"]
+    for path, day in zip(paths, ("31/01/2025", "01/31/2025"), strict=True):
+        path.write_text(f"day,n\n{day},1\n02/03/2025,2\n")
+    group = profile_group([os.fsencode(path) for path in paths])
+
+    found, [told] = steered(group.merged.profile, "day first")
+
+    assert found.columns[0].type == "date"
+    assert "%m/%d/%Y in 1 files (the first a-2.csv, '01/31/2025'" in told
+    assert "kept as text" not in told
 
 
 @pytest.mark.parametrize(
