@@ -17,13 +17,12 @@ from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.states import JobStatus, PluginStatus
 
 
-def current_outputs(topic: str) -> Select[int, str, int]:
-    """Outputs (job, path, rows) in the current view of a topic.
+def current_jobs() -> Select[int]:
+    """Jobs whose rows are in the current view.
 
     Per location the newest version with a finished job, and of that the newest plugin version and
     generation, those of a reprocess only once all of it has ended and while nobody took it back;
-    locations whose root drops deleted files are left out once they are gone, and so
-    are records of a quarantine that a person dismissed.
+    locations whose root drops deleted files are left out once they are gone.
     """
     newest = (
         select(
@@ -50,10 +49,19 @@ def current_outputs(topic: str) -> Select[int, str, int]:
         )
         .subquery()
     )
+    return select(newest.c.job_id).where(newest.c.rank == 1)
+
+
+def current_outputs(topic: str) -> Select[int, str, int]:
+    """Outputs (job, path, rows) in the current view of a topic.
+
+    Those of the current jobs, without records of a quarantine that a person dismissed.
+    """
+    newest = current_jobs().subquery()
     return (
         select(JobOutput.job_id, JobOutput.path, JobOutput.rows)
         .join(newest, newest.c.job_id == JobOutput.job_id)
-        .where(newest.c.rank == 1, JobOutput.topic == topic, ~_is_dismissed())
+        .where(JobOutput.topic == topic, ~_is_dismissed())
         .order_by(JobOutput.job_id, JobOutput.id)
     )
 

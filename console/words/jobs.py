@@ -43,6 +43,8 @@ def rounds(
     as_json: Json = False,
 ) -> None:
     """List what a plugin was run over again; take one such reprocess back, whole and at once."""
+    if undo and redo:
+        raise typer.BadParameter("give --undo or --redo, not both")
     if undo or redo:
         method = "undo_round" if undo else "redo_round"
         done(ask(method, {"plugin": plugin, "round_name": name}), as_json=as_json)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from casparian_flow.errors import ConfigError, NotFound
-from engine import audit, queue
+from engine import audit, queue, views
 from engine.control import Caller
 from engine.house import House
 from engine.models import (
@@ -46,6 +46,7 @@ def undo_round(house: House, caller: Caller, *, plugin: str, round_name: str | N
                 ProcessingJob.round_id == row.id, ProcessingJob.status.in_(queue.OPEN)
             )
         )
+        shown = _in_view(session, row)
         row.undone, row.ended = now, row.ended or now
         stopped = queue.cancel(session, list(open_jobs), now=now)
         told = _told(session, row)
@@ -55,8 +56,8 @@ def undo_round(house: House, caller: Caller, *, plugin: str, round_name: str | N
     house.changes.announce()
     kept = _late(house, sinks)
     return Done(
-        summary=f"{told.round} of {told.plugin} is taken back: of {sentence(told.done, 'file')} the"
-        f" rows of before are in view again.{kept}",
+        summary=f"{told.round} of {told.plugin} is taken back: of {sentence(shown, 'file')} the"
+        f" rows of before are in view again.{_of_later(told.done - shown)}{kept}",
         next_steps=[f"casparian rounds {plugin} --redo"] if told.state == "taken back" else [],
     )
 
@@ -73,12 +74,29 @@ def redo_round(house: House, caller: Caller, *, plugin: str, round_name: str | N
                 hint=f"Run it anew: `casparian run {plugin} --reprocess all`.",
             )
         row.undone = None
+        session.flush()
+        shown = _in_view(session, row)
         sinks = _sinks(session, row)
         _audit(session, caller, "redo", row, now)
     house.changes.announce()
     return Done(
-        summary=f"{told.round} of {told.plugin} is in view again.{_late(house, sinks)}",
+        summary=f"{told.round} of {told.plugin} is in view again: rows of"
+        f" {sentence(shown, 'file')}.{_of_later(told.done - shown)}{_late(house, sinks)}",
         next_steps=[f"casparian rounds {plugin} --undo"],
+    )
+
+
+def _in_view(session: Session, row: Round) -> int:
+    """Of how many files the rows of a reprocess are in view."""
+    query = select(func.count()).where(
+        ProcessingJob.round_id == row.id, ProcessingJob.id.in_(views.current_jobs())
+    )
+    return session.scalar(query) or 0
+
+
+def _of_later(files: int) -> str:
+    return (
+        f" Of {sentence(files, 'file')} nothing changes: newer rows are in view." if files else ""
     )
 
 

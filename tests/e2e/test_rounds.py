@@ -57,7 +57,8 @@ def test_a_reprocess_is_taken_back_and_brought_again(
     assert "taken back" in casparian(house, "rounds", "things")
     assert house.call("explain", subject="things: n=10")["verdict"] == "taken back"
 
-    assert "in view again" in casparian(house, "rounds", "things", "--redo")
+    said = casparian(house, "rounds", "things", "--redo")
+    assert "in view again: rows of 3 files." in said
     assert house.rows("SELECT sum(n) FROM things") == [[60]]
     assert house.rows("SELECT sum(n) FROM things_history") == [[66]]
     assert read(out, TOTAL) == [(60,)]
@@ -75,3 +76,9 @@ def test_a_file_run_again_is_a_round_too(house: House, data: Path) -> None:
     found = house.call("get_rounds", plugin="things")["rounds"]
     assert [(one["state"], one["files"], one["done"]) for one in found] == [("in view", 1, 1)]
     assert house.rows("SELECT count(*) FROM things") == [[1]]
+
+    house.call("run_job", plugin="things", files=[str(data / "0.csv")], wait_s=60)
+    said = casparian(house, "rounds", "things", "--undo", "--round", "round-1")
+    assert "of 0 files the rows of before are in view again" in said
+    assert "Of 1 file nothing changes: newer rows are in view." in said
+    assert "not both" in casparian(house, "rounds", "things", "--undo", "--redo", code=2)
