@@ -19,6 +19,7 @@ from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.sources import Source, seekable
 
 _ROWS = 65_536
+_MOST_FOOTER_ROWS = 20
 _IN_MEMORY_BYTES = 256 << 20
 _LOST = re.compile("[\udc80-\udcff]")
 """What stands for bytes that are no text."""
@@ -143,6 +144,7 @@ def workbook(
     skip: int = 0,
     header: int = 1,
     names: Sequence[str] = (),
+    footer: str = "",
 ) -> Iterator[Block]:
     """Yield the rows of a sheet of an Excel or OpenDocument workbook; `_line` is its row.
 
@@ -152,16 +154,30 @@ def workbook(
         skip: Rows above the table.
         header: Rows that name the columns, merged cells filled rightwards; 0 for none.
         names: The columns' names where there is no header.
+        footer: A pattern of rows at the end that are no records, their cells between tabs.
     """
     rows = sheet_rows(source, sheet)
+    count = _cut_footer(rows, footer) if footer else 0
     above = sum(any(row) for row in rows[:skip])
     rows = rows[skip:]
     columns = header_names(rows[:header]) if header else list(names)
     start = empty(columns)
-    if above:
-        start.skipped["above the table"] = above
+    passed = {"above the table": above, "footer": count}
+    start.skipped.update({reason: rows for reason, rows in passed.items() if rows})
     yield start
     yield from from_records(_cells(rows, columns, skip, header), has_all=True)
+
+
+def _cut_footer(rows: list[list[str]], footer: str) -> int:
+    """Take rows off the end that a pattern matches, and blank ones; how many it matches."""
+    count = 0
+    while rows and count < _MOST_FOOTER_ROWS:
+        if any(rows[-1]):
+            if not re.search(footer, "\t".join(rows[-1])):
+                break
+            count += 1
+        rows.pop()
+    return count
 
 
 def _cells(

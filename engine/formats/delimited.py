@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.splitting import WHITESPACE
-from engine.formats import headers
+from engine.formats import footers, headers
 from engine.formats.dialects import (
     SAMPLE_ROWS,
     Dialected,
@@ -21,15 +20,6 @@ from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of, tabulate
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".psv")
-_FOOTER = re.compile(
-    r"(?i)^\W*(?:grand total|sub-?totals?|totals?|summe|gesamt|somme|suma|totaal)(?![a-z])"
-)
-"""Begins the sum at the end of a report."""
-_FOOTER_LINE = re.compile(
-    r"(?i)^\W*(?:sum|count|\d+ (?:rows?|records?)|(?:rows?|records?)\W*\d+|end of \w+|eof"
-    r"|trailer)\W*$"
-)
-"""Is all that such a line says."""
 
 
 def recognise(sample: Sample) -> Profile | None:
@@ -162,10 +152,6 @@ def _header(one: Dialected, *, is_named: bool) -> tuple[int, list[str], list[str
     return rows, names, told
 
 
-def _end_of_cell(delimiter: str) -> str:
-    return r"\s" if delimiter == WHITESPACE else re.escape(delimiter)
-
-
 def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]]:
     """A pattern of the lines at the end that are no records, and what is said of them."""
     line = sample.text.rstrip("\n").rpartition("\n")[2]
@@ -173,27 +159,8 @@ def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]
     rows = one.rows[header:]
     if len(rows) < 3 or not ending:
         return "", []
-    last = ending[-1]
-    cells = [cell.strip() for cell in last.cells]
-    lead = next((cell for cell in cells if cell), "")
-    found = _FOOTER.match(lead) or _FOOTER_LINE.match(lead)
-    is_ragged = len(last.cells) < (one.least or one.width)
-    is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
-    if found is None or not (is_ragged or is_word or not all(cells)):
-        return "", []
-    others = [cell for cell in cells if cell and cell != lead]
-    if not is_ragged and not _FOOTER.match(lead) and not all(map(looks_typed, others)):
-        return "", []  # words beside `Count` are no sum: he is a person
-    leads = [next((c.strip() for c in row.cells if c.strip()), "") for row in rows]
-    if len(one.rows) < SAMPLE_ROWS:
-        leads.pop()
-    if any(_FOOTER.match(text) or _FOOTER_LINE.match(text) for text in leads):
-        return "", []  # an ordinary value, then
-    pattern = (
-        "(?i)^"
-        + re.escape(line[: line.lower().find(lead.lower())])
-        + re.sub(r"\d+", lambda _: r"\d+", re.escape(found[0].strip("\"' ")))
-        + (rf"[\"' :]*(?:{_end_of_cell(one.dialect.delimiter)}|$)" if is_word else r"(?!\w)")
-    )  # TotalEnergies is no total, nor is Total SA where the word stood alone
-    why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
-    return pattern, [f"{why}; the draft passes over it (`footer`)"]
+    before = [row.cells for row in (rows if len(one.rows) >= SAMPLE_ROWS else rows[:-1])]
+    last = ending[-1].cells
+    return footers.footer_of(
+        line, last, before, delimiter=one.dialect.delimiter, least=one.least or one.width
+    )

@@ -15,7 +15,7 @@ from casparian_flow.reading import tables
 from casparian_flow.reading.kinds import SHEET_TIME
 from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.sources import Source
-from engine.formats import carrying, headers
+from engine.formats import carrying, footers, headers
 from engine.formats.elimination import decide, looks_typed
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
 from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
@@ -176,6 +176,10 @@ def _sheet(
     arguments["header"] = header
     if not header:
         arguments["names"] = names
+    has_end = len(rows) < _MOST_SHEET_ROWS
+    footer, ending = _footer(rows[skip + header :], width) if has_end else ("", [])
+    if footer:
+        arguments["footer"] = footer
     reading = Reading("tables", "workbook", arguments, packages=("python-calamine",))
     found = read_source(reading, _source(file))
     columns = tuple(_with_midnights(one, found.columns[one.name]) for one in columns_of(found))
@@ -184,7 +188,17 @@ def _sheet(
     notes += [f"the header takes {header} rows; their cells are joined"] if header > 1 else []
     if header:
         notes += headers.doubts(rows[skip], found.columns.values(), found.rows)
-    return replace(one, header=header > 0, problems=tuple(notes))
+    return replace(one, header=header > 0, problems=(*notes, *ending))
+
+
+def _footer(body: Sequence[Sequence[str]], width: int) -> tuple[str, list[str]]:
+    """A pattern of the total that ends a sheet."""
+    filled = [row for row in body if any(row)]
+    if len(filled) < 3:
+        return "", []
+    return footers.footer_of(
+        "\t".join(filled[-1]), filled[-1], filled[:-1], delimiter="\t", least=width
+    )
 
 
 def _with_midnights(column: ColumnProfile, texts: Sequence[str | None]) -> ColumnProfile:

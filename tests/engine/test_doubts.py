@@ -181,3 +181,17 @@ def test_a_file_without_anything_is_done(content: str, skipped: int, tmp_path: P
     kept = run(source, tmp_path / "b.csv")
 
     assert (kept.rows, kept.aside, kept.read) == ({"t": []}, [], skipped)
+
+
+@pytest.mark.parametrize(
+    ("last", "aside"), [(["Total", None, 60], 1), (["Total SA", "x", 60], 0), (["Sum", "x", 60], 0)]
+)
+def test_the_total_that_ends_a_sheet_is_no_record(
+    last: list[object], aside: int, tmp_path: Path
+) -> None:
+    body: list[list[object]] = [[f"n{n}", "x", n] for n in range(10, 15)]
+
+    profile = told(tmp_path, "a.xlsx", workbook({"S": [["name", "by", "n"], *body, last, []]}))
+
+    assert sum("looks like a total" in one for one in profile.problems) == aside
+    assert skipped(tmp_path / "a.xlsx", profile) == ({"footer": 1} if aside else {})

@@ -1,0 +1,67 @@
+"""Tell the total at the end of a report from a record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from casparian_flow.reading.splitting import WHITESPACE
+from engine.formats.elimination import looks_typed
+
+_FOOTER = re.compile(
+    r"(?i)^\W*(?:grand total|sub-?totals?|totals?|summe|gesamt|somme|suma|totaal)(?![a-z])"
+)
+"""Begins the sum at the end of a report."""
+_FOOTER_LINE = re.compile(
+    r"(?i)^\W*(?:sum|count|\d+ (?:rows?|records?)|(?:rows?|records?)\W*\d+|end of \w+|eof"
+    r"|trailer)\W*$"
+)
+"""Is all that such a line says."""
+
+
+def footer_of(
+    line: str,
+    last: Sequence[str],
+    before: Sequence[Sequence[str]],
+    *,
+    delimiter: str,
+    least: int,
+) -> tuple[str, list[str]]:
+    """A pattern of the lines at the end that are no records, and what is said of them.
+
+    Args:
+        line: The last line as it is written.
+        last: Its cells.
+        before: The cells of the records above it.
+        delimiter: What ends a cell.
+        least: Cells that a record has at least.
+    """
+    cells = [cell.strip() for cell in last]
+    lead = _lead(cells)
+    found = _match(lead)
+    is_ragged = len(last) < least
+    is_word = found is not None and found[0].strip("\"' :") == lead.strip("\"' :")
+    if found is None or not (is_ragged or is_word or not all(cells)):
+        return "", []
+    others = [cell for cell in cells if cell and cell != lead]
+    if not is_ragged and not _FOOTER.match(lead) and not all(map(looks_typed, others)):
+        return "", []  # words beside `Count` are no sum: he is a person
+    if any(map(_match, map(_lead, before))):
+        return "", []  # an ordinary value, then
+    end = r"\s" if delimiter == WHITESPACE else re.escape(delimiter)
+    pattern = (
+        "(?i)^"
+        + re.escape(line[: line.lower().find(lead.lower())])
+        + re.sub(r"\d+", lambda _: r"\d+", re.escape(found[0].strip("\"' ")))
+        + (rf"[\"' :]*(?:{end}|$)" if is_word else r"(?!\w)")
+    )  # TotalEnergies is no total, nor is Total SA where the word stood alone
+    why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
+    return pattern, [f"{why}; the draft passes over it (`footer`)"]
+
+
+def _lead(cells: Sequence[str]) -> str:
+    return next((cell.strip() for cell in cells if cell.strip()), "")
+
+
+def _match(lead: str) -> re.Match[str] | None:
+    return _FOOTER.match(lead) or _FOOTER_LINE.match(lead)
