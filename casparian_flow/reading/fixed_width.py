@@ -25,7 +25,8 @@ def read(
         source: What to read.
         fields: Name, first character counted from 0, and where it ends; the last may be open.
         encoding: The source's encoding.
-        skip: Lines above the first record.
+        skip: Lines above the first record; where they come again, as on each page of a report,
+            they are passed over.
         footer: A pattern of lines that are no records.
         apart: Whether blanks stand between fields, so that text across an edge is a fault.
     """
@@ -42,6 +43,7 @@ def _records(
 ) -> Iterator[Record | Fault | Passed]:
     edges = [start for _, start, _ in fields if start and apart]
     last = re.compile(footer) if footer else None
+    above: set[str | None] = set()
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             yield line
@@ -49,7 +51,11 @@ def _records(
         if not line.raw.strip() or _is_rule(line.raw):
             continue
         if (line.line or 0) <= skip:
+            above.add(heading(line.raw))
             yield Passed("above the table")
+            continue
+        if (again := heading(line.raw)) is not None and again in above:
+            yield Passed("header again")
             continue
         if last is not None and last.search(line.raw):
             yield Passed("a footer")
@@ -65,6 +71,17 @@ def _records(
             continue
         values = {name: line.raw[start:end].strip() for name, start, end in fields}
         yield Record(line, values)
+
+
+def heading(text: str) -> str | None:
+    """What a line is that stands above each page of a report, whatever its numbers; None if none.
+
+    It has letters, and more of them than digits: else it is taken for a record.
+    """
+    letters = sum(map(str.isalpha, text))
+    if letters <= sum(map(str.isdigit, text)):
+        return None
+    return re.sub(r"\d+", "0", " ".join(text.split()))
 
 
 def _is_rule(text: str) -> bool:

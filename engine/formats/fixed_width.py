@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
+from casparian_flow.reading.fixed_width import heading
 from casparian_flow.reading.naming import distinct
 from engine.formats.elimination import looks_typed
 from engine.formats.interface import Profile, Reading, Sample
@@ -12,6 +14,9 @@ from engine.formats.tabulating import profile_of
 
 _LEAST_LINES, _JUDGED_LINES, _MOST_LINE = 4, 2_000, 1_000
 _LEAST_WIDE, _WIDE_GAP = 3, 3
+_TOP = 8
+"""Lines in which a report's heading stands."""
+_SHARE_OF_PAGES = 0.1
 _RULE = re.compile(r"[-=_]{2,}(?:[ +|]+[-=_]{2,})+\s*")
 
 
@@ -27,6 +32,7 @@ def recognise(sample: Sample) -> Profile | None:
         return None
     if any(len(line) > _MOST_LINE for _, line in numbered):
         return None
+    numbered = _first_page(numbered)
     start = _first_of_table(numbered)
     rule = next((n for n, (_, line) in enumerate(numbered[:10]) if _RULE.fullmatch(line)), None)
     table = numbered[start:] if rule is None else numbered[max(0, rule - 1) :]
@@ -47,10 +53,30 @@ def recognise(sample: Sample) -> Profile | None:
     return profile_of("fixed width", reading, sample, header=header, shape=shape)
 
 
+def _first_page(numbered: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Lines without those that come again from the first ones, as at the top of each page.
+
+    What comes again more often, or on the first page itself, is a record.
+    """
+    counts = Counter(heading(line) for _, line in numbered)
+    first = Counter(heading(line) for _, line in numbered[:_TOP])
+    top = {
+        text for text, count in first.items()
+        if text is not None and count == 1 and counts[text] <= _SHARE_OF_PAGES * len(numbered)
+    }  # fmt: skip
+    return [
+        (number, line)
+        for at, (number, line) in enumerate(numbered)
+        if at < _TOP or heading(line) not in top
+    ]
+
+
 def _first_of_table(numbered: Sequence[tuple[int, str]]) -> int:
     """Pass over a title: lines whose text runs across the gaps of all that follow."""
     lines = [line for _, line in numbered]
-    fields = [len(_spans(lines[start:])) for start in range(min(8, len(lines) - _LEAST_LINES + 1))]
+    fields = [
+        len(_spans(lines[start:])) for start in range(min(_TOP, len(lines) - _LEAST_LINES + 1))
+    ]
     start = fields.index(max(fields)) if fields else 0
     return 0 if any(map(_has_numbers, lines[:start])) else start
 

@@ -195,3 +195,22 @@ def test_the_total_that_ends_a_sheet_is_no_record(
 
     assert sum("looks like a total" in one for one in profile.problems) == aside
     assert skipped(tmp_path / "a.xlsx", profile) == ({"footer": 1} if aside else {})
+
+
+@pytest.mark.parametrize("rule", ["------- -------- -------\n", ""])
+def test_a_report_of_pages_is_one_table_under_one_header(rule: str, tmp_path: Path) -> None:
+    def page(number: int) -> str:
+        body = "".join(
+            f"{n:07} item {n % 3}   {n * 7:>6}\n" for n in range(number * 20, number * 20 + 20)
+        )
+        title = f"Stock of the northern house    page {number}\n\n" if rule else ""
+        return f"{title}ARTICLE NAME      PIECES\n{rule}{body}"
+
+    path = tmp_path / "a.txt"
+    source = drafted(tmp_path, "a.txt", "".join(map(page, range(5))).encode())
+
+    kept = run(source, path)
+
+    assert [row["PIECES"] for row in kept.rows["t"]] == [n * 7 for n in range(100)]
+    assert kept.aside == []
+    assert kept.skipped == (10 if rule else 5)
