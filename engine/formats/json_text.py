@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -164,30 +165,33 @@ def _with_kinds(
 ) -> Profile:
     """Columns by what the document says its values are: a text that looks like a number is text."""
     kinds: dict[str, set[type]] = {}
-    words: dict[str, set[str]] = {}
+    words: dict[str, Counter[str]] = {}
     for record in records:
         for key, value in _pairs(record, names):
             name = str(key) or "column"
             if isinstance(value, str) and value in NULL_SPELLINGS:
-                words.setdefault(name, set()).add(value)
+                words.setdefault(name, Counter())[value] += 1
             elif isinstance(value, float) and math.isnan(value):
-                words.setdefault(name, set()).add("NaN")
+                words.setdefault(name, Counter())["NaN"] += 1
             elif value is not None:
                 kinds.setdefault(name, set()).add(type(value))
     columns = tuple(
-        _of_values(column, kinds.get(column.name, set()), words.get(column.name, set()))
+        _of_values(column, kinds.get(column.name, set()), words.get(column.name, Counter()))
         for column in profile.columns
     )
     return replace(profile, columns=columns)
 
 
-def _of_values(column: ColumnProfile, kinds: set[type], words: set[str]) -> ColumnProfile:
+def _of_values(column: ColumnProfile, kinds: set[type], words: Counter[str]) -> ColumnProfile:
     """A column by its values' kinds; words for nothing beside numbers or truth are missing."""
-    kinds = kinds or ({float} if words == {"NaN"} else set())
+    kinds = kinds or ({float} if words.keys() == {"NaN"} else set())
     is_plain = kinds <= {int, float} or kinds == {bool}
-    if not words or not kinds or not is_plain:
-        return _of_kind(column, kinds | {str} if words else kinds)
-    return replace(_of_kind(column, kinds), null_words=sorted(words - {""}))
+    if words and kinds and is_plain:
+        return replace(_of_kind(column, kinds), null_words=sorted(words.keys() - {""}))
+    found = _of_kind(column, kinds | {str} if words else kinds)
+    if found.type == "string" and column.type != "string":  # there such words are text
+        return replace(found, nulls=column.nulls - words.total() + words[""])
+    return found
 
 
 def _pairs(record: object, names: Sequence[str]) -> Iterable[tuple[object, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
@@ -90,7 +90,7 @@ def _sqlite(form: str, file: BinaryIO) -> Profile:
             reading = Reading("tables", "sqlite", {"table": name})
             found = read_source(reading, _source(file))
             if found.columns:
-                columns = _stored(database, name, columns_of(found))
+                columns = _stored(database, name, columns_of(found), found.columns)
                 told = _seen_of(counts[name])
                 one = _part(form, name, reading, columns, found.shown())
                 parts.append(replace(one, problems=told))
@@ -98,7 +98,10 @@ def _sqlite(form: str, file: BinaryIO) -> Profile:
 
 
 def _stored(
-    database: sqlite3.Connection, table: str, columns: tuple[ColumnProfile, ...]
+    database: sqlite3.Connection,
+    table: str,
+    columns: tuple[ColumnProfile, ...],
+    texts: Mapping[str, Sequence[str | None]],
 ) -> tuple[ColumnProfile, ...]:
     """Columns by how SQLite stores their values, of which any column may mix kinds."""
     cursor = database.execute(f'SELECT * FROM "{_doubled(table)}" LIMIT 0')  # noqa: S608 - quoted
@@ -109,10 +112,13 @@ def _stored(
     )
     rows = f'(SELECT * FROM "{_doubled(table)}" LIMIT {_MOST_TYPED_ROWS})'  # noqa: S608 - quoted
     found = database.execute(f"SELECT {ranks} FROM {rows}").fetchone()  # noqa: S608 - quoted
-    return tuple(_of_rank(column, rank) for column, rank in zip(columns, found, strict=True))
+    return tuple(
+        _of_rank(column, rank, texts[column.name])
+        for column, rank in zip(columns, found, strict=True)
+    )
 
 
-def _of_rank(column: ColumnProfile, rank: int | None) -> ColumnProfile:
+def _of_rank(column: ColumnProfile, rank: int | None, texts: Sequence[str | None]) -> ColumnProfile:
     """A column that holds text somewhere is text, whatever the first rows look like."""
     kind = {1: "int64", 2: "double", 3: "string"}.get(rank or 0, column.type)
     is_moment = rank == 3 and column.type in ("date", "timestamp")
@@ -120,7 +126,7 @@ def _of_rank(column: ColumnProfile, rank: int | None) -> ColumnProfile:
         return column
     return replace(
         column, type=kind, candidates=["point"] if kind == "double" else [], ambiguity=None,
-        null_words=[], unit=None,
+        null_words=[], unit=None, nulls=sum(not text for text in texts),
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import sqlite3
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from casparian_flow.errors import PluginError
 from casparian_flow.reading import delimited, fixed_width, grids, tables
 from casparian_flow.reading.blocks import Block
 from casparian_flow.reading.sources import Source
+from engine.drafting import draft_source
 from engine.formats.interface import Profile
 from engine.profile import profile_file
 from tests.engine.making import drafted, run, workbook
@@ -214,3 +217,19 @@ def test_a_report_of_pages_is_one_table_under_one_header(rule: str, tmp_path: Pa
     assert [row["PIECES"] for row in kept.rows["t"]] == [n * 7 for n in range(100)]
     assert kept.aside == []
     assert kept.skipped == (10 if rule else 5)
+
+
+def test_words_for_nothing_in_a_column_of_text_are_not_called_missing(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE t (amount TEXT)")
+        database.executemany("INSERT INTO t VALUES (?)", [("1.5",), ("n/a",), (None,), ("2",)])
+    database.close()
+    rows = [{"amount": "1.5"}, {"amount": "n/a"}, {"amount": None}, {"amount": "2"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    for name in ("a.db", "a.jsonl"):
+        profile = profile_file(str(tmp_path / name).encode())
+        kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / name)
+
+        assert profile.columns[0].nulls == 1
+        assert [row["amount"] for row in kept.rows["t"]] == ["1.5", "n/a", None, "2"]
