@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import html
+import json
 import quopri
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -150,6 +151,7 @@ def block_cells(text: str, most: int = 0) -> list[str]:
 def mail(source: Source, *, mbox: bool = False) -> Iterator[Block]:
     """Yield one row a message: its header fields as they are decoded, and `body`.
 
+    What is attached is named in `attachments`, a JSON array, and not read.
     A mailbox (`mbox`) holds several, each after a line that begins with `From `.
     """
     return from_records(_mail(source, mbox=mbox), at_once=64)
@@ -184,6 +186,13 @@ def _message(held: Sequence[Place]) -> Record | Fault:
             values[known] = text if known not in values else f"{values[known]}\n{text}"
         body = message.get_body(("plain", "html"))
         values["body"] = None if body is None else str(body.get_content()).rstrip("\r\n")
+        attached = [
+            one.get_filename() or one.get_content_type()
+            for one in message.walk()
+            if one.is_attachment()
+        ]
+        if attached:
+            values["attachments"] = json.dumps(attached, ensure_ascii=False)
     except Exception as error:  # noqa: BLE001 - the parser of the standard library raises anything
         return Fault(place, "NOT_MAIL", f"not a message: {type(error).__name__}: {error}")
     if len(values) < 2:

@@ -104,9 +104,22 @@ def _document(sample: Sample) -> Profile | None:
         found = tabulate(reading, closed(text).encode(sample.encoding))
     shape = f"{'.'.join(place.at)}|{'|'.join(sorted(found.columns))}"
     one = profile_of(
-        "json", reading, sample, from_head=True, shape=shape, found=found, problems=place.notes
-    )
+        "json", reading, sample, from_head=True, shape=shape, found=found,
+        problems=(*place.notes, *_beside(first, place.at)),
+    )  # fmt: skip
     return _with_kinds(one, _items(first, place), names=place.names)
+
+
+def _beside(document: object, at: Sequence[str]) -> list[str]:
+    """What is said of values on the way to the records, which belong to none of them."""
+    others: list[str] = []
+    for number, key in enumerate(at):
+        level = cast("dict[str, object]", document)
+        others += [".".join([*at[:number], one]) for one in level if one != key]
+        document = level[key]
+    if not others:
+        return []
+    return [f"values beside the records are not read: {', '.join(others[:6])[:200]}"]
 
 
 def _by_column(sample: Sample, document: object) -> Profile | None:

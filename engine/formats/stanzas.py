@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 from casparian_flow.reading.stanzas import block_cells
 from engine.formats.interface import Argument, Profile, Reading, Sample
@@ -97,9 +98,12 @@ def _mail(sample: Sample) -> Profile | None:
     if sum(name in _MAIL_FIELDS for name in set(names)) < least:
         return None
     reading = Reading("stanzas", "mail", {"mbox": True} if is_mbox else {}, is_open=True)
-    return profile_of(
+    one = profile_of(
         "mbox" if is_mbox else "mail", reading, sample, from_head=True, shape="message"
     )
+    if any(column.name == "attachments" for column in one.columns):
+        return replace(one, problems=(*one.problems, "what is attached is named and not read"))
+    return one
 
 
 def _paragraphs(sample: Sample) -> Profile | None:

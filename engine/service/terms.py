@@ -151,5 +151,7 @@ def _state(session: Session, topic: str, document: dict[str, object], now: datet
     if known is None:
         count = len(cast("list[object]", terms["columns"]))
         return f"Contract 1 of {topic} is stated: {count} columns."
-    changes = "; ".join(changed_columns({topic: known.terms}, {topic: terms})) or "its key"
+    has_key = terms.get("key") != known.terms.get("key")
+    changes = "; ".join(changed_columns({topic: known.terms}, {topic: terms}))
+    changes = changes or ("its key" if has_key else "the same columns, now stated by a person")
     return f"Contract {number} of {topic} is stated, against {known.version}: {changes}."

@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 from collections import Counter
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,26 @@ def test_words_for_nothing_in_a_column_of_text_are_not_called_missing(tmp_path: 
 
         assert profile.columns[0].nulls == 1
         assert [row["amount"] for row in kept.rows["t"]] == ["1.5", "n/a", None, "2"]
+
+
+def test_what_is_attached_to_a_message_is_named(tmp_path: Path) -> None:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@example.org", "b@example.org", "x"
+    message.set_content("see below")
+    message.add_attachment("n,m\n1,2\n", subtype="csv", filename="numbers.csv")
+
+    profile = told(tmp_path, "a.eml", message.as_bytes())
+    kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / "a.eml")
+
+    assert "what is attached is named and not read" in profile.problems
+    [row] = kept.rows["t"]
+    assert (row["body"], json.loads(row["attachments"])) == ("see below", ["numbers.csv"])
+
+
+def test_values_beside_the_records_of_a_document_are_said(tmp_path: Path) -> None:
+    records = [{"id": 1}, {"id": 2}]
+    document = {"meta": {"page": 1}, "data": {"orders": records, "count": 2}}
+
+    profile = told(tmp_path, "a.json", json.dumps(document))
+
+    assert "values beside the records are not read: meta, data.count" in profile.problems
