@@ -36,7 +36,7 @@ def start(
     run(home_in_force(), background=background, allow_unconfined=allow_unconfined)
 
 
-@app.command()
+@app.command(epilog="Example: casparian stop")
 def stop(as_json: Json = False) -> None:
     """End the engine of this home and its worker; their work goes on at the next start."""
     from console.engine_process import await_end
@@ -51,13 +51,13 @@ def stop(as_json: Json = False) -> None:
     done({**said, "summary": summary}, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: casparian verify --json")
 def verify(as_json: Json = False) -> int:
     """Check the promises on this installation."""
     return _checks(ask("verify", {}, what="checking"), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: casparian doctor --json")
 def doctor(as_json: Json = False) -> int:
     """Check the machine, and prove the wall by trying to get out of it."""
     return _checks(ask("doctor", {}, what="checking"), as_json=as_json)
@@ -75,7 +75,7 @@ def _checks(result: dict[str, object], *, as_json: bool) -> int:
     return exits.OK if result["ok"] else exits.FAILURE
 
 
-@mcp_app.callback()
+@mcp_app.callback(epilog="Example: casparian mcp --root ~/exports")
 def mcp(
     context: typer.Context,
     root: Annotated[

@@ -105,13 +105,13 @@ def jobs(
     return exits.PARTLY_QUARANTINED if job and any(j["quarantined"] for j in found) else exits.OK
 
 
-@app.command()
+@app.command(epilog="Example: casparian retry job-7")
 def retry(job: list[str], as_json: Json = False) -> None:
     """Queue failed or cancelled jobs again."""
     done(ask("retry_job", {"jobs": job}), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: casparian cancel job-7")
 def cancel(job: list[str], as_json: Json = False) -> None:
     """Stop waiting and running jobs."""
     done(ask("cancel_job", {"jobs": job}), as_json=as_json)

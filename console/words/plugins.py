@@ -324,12 +324,15 @@ def plugins(
         showing.show_json(result)
         return
     showing.say(str(result["summary"]))
+    rows: Rows = [
+        [
+            one["plugin"], one["status"], one["pattern"], ", ".join(one["topics"]),
+            ", ".join(f"{count} {state}" for state, count in one["jobs"].items()),
+        ]
+        for one in parts(result, "plugins")
+    ]  # fmt: skip
+    showing.table(("plugin", "status", "pattern", "topics", "jobs"), rows)
     for one in parts(result, "plugins"):
-        jobs = ", ".join(f"{count} {state}" for state, count in one["jobs"].items())
-        showing.table(
-            ("plugin", "status", "pattern", "topics", "jobs"),
-            [[one["plugin"], one["status"], one["pattern"], ", ".join(one["topics"]), jobs]],
-        )
         for key in ("signature", "history"):
             if one.get(key):
                 showing.out.print_json(data=one[key], ensure_ascii=True)

@@ -61,7 +61,7 @@ def describe(session: Session, topic: str) -> Dataset:
         rows=sum(row.rows for row in current),
         history_rows=history or 0,
         files_seen=seen,
-        files_read=len({row.job_id for row in current}),
+        files_read=_files_read(session, fed_by),
         files_failed=failed,
         files_pending=pending,
         quarantined=quarantined,
@@ -153,6 +153,22 @@ def _completeness(
         matching = reprocess.matching_files(session, str(plugin.manifest["pattern"]), roots)
         seen.update(one.location_id for one in matching)
     return len(seen), _job_states(session, fed_by)
+
+
+def _files_read(session: Session, fed_by: Sequence[PluginManifest]) -> int:
+    """Files that some version of the plugins has read as they are now, whatever came of it."""
+    query = (
+        select(func.count(ProcessingJob.location_id.distinct()))
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .where(
+            PluginManifest.name.in_({one.name for one in fed_by}),
+            ProcessingJob.status == JobStatus.DONE,
+            ProcessingJob.file_version_id == FileLocation.version_id,
+            FileLocation.state != LocationState.DELETED,
+        )
+    )
+    return session.scalar(query) or 0
 
 
 def unfinished(session: Session, topic: str) -> tuple[int, int]:

@@ -184,9 +184,12 @@ def _samples(session: Session, files: list[str] | None, pattern: str | None) -> 
 
 def _matched_by(session: Session, source: str) -> list[int]:
     """Known files that the pattern of a given source matches."""
-    manifest, _ = manifest_or_finding(source)
+    manifest, trouble = manifest_or_finding(source)
     if manifest is None:
-        return []
+        raise ConfigError(
+            f"{trouble[0].message}, so it names no files to try it on",
+            hint=f"{trouble[0].fix} Or name samples: `casparian draft PLUGIN FILE`.",
+        )
     found = _samples(session, None, manifest.pattern)
     if not found:
         raise NotFound(

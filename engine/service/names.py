@@ -126,7 +126,12 @@ def find_file(session: Session, name: str) -> tuple[FileLocation, SourceRoot]:
             return row[0], row[1]
         raise NotFound(f"no {name}", hint="List files: `casparian files`.")
     if name.startswith(("/", "~")):
-        found = _by_path(session, resolve(name))
+        path = resolve(name)
+        found = _by_path(session, path)
+        if not found and path.is_dir():
+            raise NotFound(
+                f"{name!r} is a folder, and no file", hint=f"Look into it: `casparian scan {name}`."
+            )
     else:
         found = _by_ending(session, name)
     if len(found) == 1:

@@ -40,6 +40,7 @@ def test_every_word_has_help(word: str) -> None:
     )
 
     assert "Usage" in done.stdout
+    assert "Example" in done.stdout
 
 
 @pytest.mark.slow
@@ -90,6 +91,24 @@ def test_a_draft_with_findings_exits_with_rejected(house: House, data: Path) -> 
     draft = asked(house, "draft", str(data / "a.csv"), "--plugin", str(plugin))["draft"]
 
     assert asked(house, "validate", draft, code=3)["state"] == "rejected"
+
+
+def test_a_plugin_that_does_not_parse_says_so_before_anything_else(
+    house: House, data: Path
+) -> None:
+    (data / "plugin.py").write_text("def execute(:\n")
+
+    said = casparian(house, "draft", str(data / "plugin.py"), code=2)
+
+    assert "so it names no files to try it on" in said
+
+
+def test_a_folder_is_no_file(house: House, data: Path) -> None:
+    casparian(house, "init", str(data))
+
+    said = casparian(house, "preview", str(data), code=2)
+
+    assert "is a folder, and no file" in said
 
 
 def test_an_unknown_file_says_what_to_do(house: House) -> None:

@@ -92,3 +92,18 @@ def test_a_file_that_would_fail_of_what_it_sets_aside_fails_its_trial(
     [cause] = checked["causes"]
     assert cause["example"].startswith("30 of 30 records do not fit, more than are let pass")
     assert "much" in cause["example"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_file_of_no_rows_is_read_all_the_same(house: House, data: Path) -> None:
+    (data / "sales-1.csv").write_text("id,amt\n1,2\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "sales-1.csv")], topic="sales")
+    (data / "sales-2.csv").write_text("id,amt\n")
+    (data / "sales-3.csv").write_text("")
+    house.call("scan", path=str(data))
+    house.settle()
+
+    [dataset] = house.call("get_datasets", names=["sales"])["datasets"]
+
+    assert (dataset["files_seen"], dataset["files_read"], dataset["caveat"]) == (3, 3, None)
