@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from casparian_flow.reading.blocks import Block, Fault, Passed, Place, Record, from_records
-from casparian_flow.reading.json_text import Broken, Doubled, Text, as_text
+from casparian_flow.reading.json_text import Broken, Doubled, Text, record_of
 from casparian_flow.reading.sources import Source
 
 _SHOWN = 200
@@ -45,10 +45,15 @@ def _rows(text: Text, at: tuple[str, ...], keyed: str) -> Iterator[Record | Faul
     for _ in range(len(cast("dict[str, object]", found)) - len(columns)):
         yield Passed("value beside the columns")
     for key in rows:
-        values = {name: as_text(column.get(key)) for name, column in columns.items()}
-        if keyed:
-            values = {keyed: str(key), **values}
-        yield Record(Place(None, None, None, json.dumps(values, ensure_ascii=False)), values)
+        one = record_of(
+            Place(None, None, None, ""),
+            {name: column.get(key) for name, column in columns.items()},
+        )
+        if isinstance(one, Record):
+            values = {keyed: str(key), **one.values} if keyed else one.values
+            raw = json.dumps(values, ensure_ascii=False)
+            one = Record(Place(None, None, None, raw), values)
+        yield one
 
 
 def _what_is_wrong(

@@ -29,6 +29,10 @@ class Doubled(dict[str, object]):
     """An object that has a key twice: one of its values would be lost."""
 
 
+class KeyTwice(ValueError):
+    """An object has a key twice."""
+
+
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else Doubled(found)
@@ -65,7 +69,7 @@ def _by_line(source: Source, encoding: str) -> Iterator[Record | Fault]:
         except (ValueError, RecursionError) as error:
             yield Fault(line, "NOT_JSON", f"not JSON: {error}")
             continue
-        yield _record(line, value, ())
+        yield record_of(line, value)
 
 
 def _decoded(text: str) -> object:
@@ -141,7 +145,7 @@ def _records(text: Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | 
     if form.keyed and text.peek() == "{":
         for key in text.entries():
             place, value = text.value()
-            record = _record(place, value, form.names)
+            record = record_of(place, value, form.names)
             if isinstance(record, Record):
                 record = record._replace(values={form.keyed: key, **record.values})
             yield record
@@ -154,14 +158,24 @@ def _records(text: Text, at: tuple[str, ...], form: _Form) -> Iterator[Record | 
             if is_first and isinstance(value, list):
                 names = tuple(str(name) for name in cast("list[object]", value))
             else:
-                yield _record(place, value, names)
+                yield record_of(place, value, names)
             is_first = False
         return
     place, value = text.value()
-    yield _record(place, value, names)
+    yield record_of(place, value, names)
 
 
-def _record(  # noqa: PLR0911 - one return per shape reads best
+def record_of(place: Place, value: object, names: Sequence[str] = ()) -> Record | Fault:
+    """A value as a record: an object by its keys, an array by `names`; or why it is none."""
+    try:
+        return _fitted(place, value, names)
+    except KeyTwice:
+        return Fault(place, "DUPLICATE_KEY", "an object within the record has a key twice")
+    except RecursionError:
+        return Fault(place, "TOO_DEEP", "nested too deeply")
+
+
+def _fitted(  # noqa: PLR0911 - one return per shape reads best
     place: Place, value: object, names: Sequence[str]
 ) -> Record | Fault:
     if isinstance(value, Doubled):
@@ -200,7 +214,12 @@ def _name(key: str, pairs: Mapping[str, object]) -> str:
 
 
 def as_text(value: object) -> str | None:
-    """A value as its column's text: what is nested as JSON, a number as it was written."""
+    """A value as its column's text: what is nested as JSON, a number as it was written.
+
+    Raises:
+        KeyTwice: an object in it has a key twice.
+        RecursionError: it is nested too deeply.
+    """
     if type(value) in _PLAIN:
         return cast("str | None", value)
     if isinstance(value, bool):
@@ -213,6 +232,8 @@ def _written(value: object) -> str:
     match value:
         case _Number():
             return str(value)
+        case Doubled():
+            raise KeyTwice
         case dict():
             pairs = cast("dict[str, object]", value).items()
             return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in pairs) + "}"

@@ -113,11 +113,10 @@ class Pieces:
 
     def end_of_tag(self, at: int) -> int:
         """Where the closing tag that begins at a byte ends; `at` itself where none begins."""
-        window = self._held[at - self._held_at :][:4096]
-        unit = self._unit
-        if window[:unit].strip(b"\0") != b"<":
+        start, unit = at - self._held_at, self._unit
+        if self._held[start : start + unit].strip(b"\0") != b"<":
             return at  # an empty element: the parser has passed its end already
-        end = window.find(b">")
+        end = self._held.find(b">", start) - start
         return at + (end - end % unit + unit if end >= 0 else 0)
 
     def is_behind(self, text: str, at: int) -> bool:

@@ -298,8 +298,11 @@ def _moment(kind: str, values: Sequence[str], formats: Sequence[str]) -> Decisio
 
 
 def _all_same(values: Sequence[str], forms: Sequence[str]) -> bool:
-    """Whether every form reads the same day in each value: May is both short and long."""
-    return all(len({moments.day_of(value, form) for form in forms}) == 1 for value in values)
+    """Whether forms are one: May is both short and long. 01/01 tells no order of day and month."""
+    orders = {form.find("%d") < form.find("%m") for form in forms if "%d" in form and "%m" in form}
+    return len(orders) < 2 and all(
+        len({moments.day_of(value, form) for form in forms}) == 1 for value in values
+    )
 
 
 def _contradiction(values: Sequence[str], formats: Sequence[str]) -> Decision | None:

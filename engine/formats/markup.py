@@ -102,6 +102,8 @@ class _Ways:
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
     values: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
     _stack: list[str] = field(default_factory=list[str])
+    _texts: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    """Ways to elements that hold text of their own."""
     _dtd: str | None = None
 
     def read(self, head: bytes) -> str | None:
@@ -112,6 +114,7 @@ class _Ways:
             parser = expat.ParserCreate(pieces.parser_encoding)
             parser.StartElementHandler = self._start
             parser.EndElementHandler = self._end
+            parser.CharacterDataHandler = self._text
             parser.StartDoctypeDeclHandler = self._doctype
             for piece in pieces.rest(first):
                 parser.Parse(piece, False)
@@ -131,6 +134,10 @@ class _Ways:
 
     def _end(self, _name: str) -> None:
         self._stack.pop()
+
+    def _text(self, text: str) -> None:
+        if self._stack and len(self._stack) <= _MOST_DEPTH and not text.isspace():
+            self._texts.add(tuple(self._stack))
 
     def _doctype(self, _name: str, where: str | None, *_: object) -> None:
         self._dtd = where
@@ -160,7 +167,7 @@ class _Ways:
         others = [
             "/".join(way) for way, count in self.counts.items()
             if way[: len(record)] != record and record[: len(way)] != way
-            and len(way) <= len(record) and (self.values[way] or count > 1)
+            and len(way) <= len(record) and (self.values[way] or count > 1 or way in self._texts)
         ]  # fmt: skip
         if not others:
             return []

@@ -19,6 +19,7 @@ from casparian_flow.reading.sources import Source
 from engine.drafting import draft_source
 from engine.formats.interface import Profile
 from engine.profile import profile_file
+from engine.profiling import profile_group
 from tests.engine.making import drafted, run, workbook
 
 PLACE = "nothing but its place says so"
@@ -257,3 +258,40 @@ def test_values_beside_the_records_of_a_document_are_said(tmp_path: Path) -> Non
     profile = told(tmp_path, "a.json", json.dumps(document))
 
     assert "values beside the records are not read: meta, data.count" in profile.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("a.jsonl", '{"id":1,"a":{"k":1,"k":2}}\n{"id":2,"a":{"k":1}}\n', "DUPLICATE_KEY"),
+        ("a.json", '[{"id":1,"a":[{"k":1,"k":2}]},{"id":2,"a":[]}]', "DUPLICATE_KEY"),
+        ("a.jsonl", f'{{"id":1,"a":{"[" * 450}{"]" * 450}}}\n{{"id":2,"a":[]}}\n', "TOO_DEEP"),
+    ],
+)
+def test_what_a_nested_value_would_lose_sets_its_record_aside(
+    name: str, content: str, code: str, tmp_path: Path
+) -> None:
+    profile = told(tmp_path, name, content)
+    kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / name)
+
+    assert [row["id"] for row in kept.rows["t"]] == [2]
+    assert [found for found, _ in kept.aside] == [code]
+
+
+def test_the_first_of_january_tells_no_order_of_day_and_month(tmp_path: Path) -> None:
+    (tmp_path / "a-1.csv").write_text("id,day\n1,01/01/2020\n2,01/01/2021\n")
+    (tmp_path / "a-2.csv").write_text("id,day\n1,02/03/2020\n2,04/05/2021\n")
+    paths = [str(tmp_path / f"a-{n}.csv").encode() for n in (1, 2)]
+
+    for profile in (profile_file(paths[0]), profile_group(paths).merged.profile):
+        day = profile.columns[1]
+        assert (day.type, day.candidates) == ("string", ["%d/%m/%Y", "%m/%d/%Y"])
+        assert day.ambiguity
+
+
+def test_text_beside_the_records_of_xml_is_said(tmp_path: Path) -> None:
+    content = "<r><currency>EUR</currency><i><a>1</a></i><i><a>2</a></i></r>"
+
+    profile = told(tmp_path, "a.xml", content)
+
+    assert "other elements hold values and are not read: r/currency" in profile.problems

@@ -17,6 +17,7 @@ from casparian_flow.reading import (
     fixed_width,
     grids,
     html_tables,
+    json_columns,
     json_text,
     loglines,
     pairs,
@@ -73,6 +74,14 @@ def test_a_json_document_that_breaks_off_keeps_what_came_before() -> None:
 
     assert [row["a"] for row in rows] == ["1", "2"]
     assert faults == [(1, "NOT_JSON")]
+
+
+def test_a_key_twice_within_a_value_of_a_column_sets_its_row_aside() -> None:
+    content = b'{"id":[1,2],"a":[{"k":1,"k":2},{"k":1}]}'
+
+    rows, faults = found(json_columns.read(source(content)))
+
+    assert (rows, faults) == ([{"id": "2", "a": '{"k": 1}'}], [(None, "DUPLICATE_KEY")])
 
 
 def test_a_json_value_longer_than_a_piece_is_read_whole() -> None:

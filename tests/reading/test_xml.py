@@ -136,3 +136,11 @@ def test_elements_in_one_another_without_end_are_set_aside() -> None:
     )
 
     assert (rows, faults) == ([{".": "1", "_line": 1}], [(1, "TOO_DEEP")])
+
+
+def test_a_closing_tag_ends_where_it_ends_however_long_it_is() -> None:
+    content = f"<r><i>1</i{' ' * 5_000}></r>".encode()
+
+    (block,) = xml_text.read(source(content), record=["r", "i"])
+
+    assert block.place(0).length == len(content) - len("<r></r>")
