@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -63,6 +64,12 @@ class Bounds:
     def of(self, line: int) -> tuple[int, int]:
         """The first byte of a line, counted from 0, and the one after its end."""
         return self._all[line], self._all[line + 1]
+
+    @cached_property
+    def filled(self) -> list[int]:
+        """The lines that are not blank."""
+        pairs = enumerate(pairwise(self._all))
+        return [n for n, (start, end) in pairs if self.text[start:end] not in (b"\n", b"\r\n")]
 
     @cached_property
     def _all(self) -> list[int]:

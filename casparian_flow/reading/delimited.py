@@ -231,7 +231,11 @@ class _State:
         marks = (dialect.escape, dialect.comment)
         if not plain or not names or any(mark and mark.encode() in block for mark in marks):
             return None
-        lines = block.count(b"\n") + (not block.endswith(b"\n"))
+        if block.count(b"\r") != block.count(b"\r\n") or self._is_cut_in_quotes(block):
+            return None
+        bounds = Bounds(block)
+        filled = bounds.filled if _has_blank_line(block) else None
+        lines = block.count(b"\n") + (not block.endswith(b"\n")) if filled is None else len(filled)
         table = _parsed(block, dialect, names)
         if table is None or table.num_rows != lines:
             return None
@@ -239,13 +243,23 @@ class _State:
         has_quotes = bool(dialect.quote) and dialect.quote.encode() in block
         if has_quotes and any("\n" in (text[-1].as_py() or "") for text in columns.values()):
             return None  # the last quote never closes
-        first, offset, bounds = self._line, self._offset, Bounds(block)
+        first, offset = self._line, self._offset
 
         def place(row: int) -> Place:
-            start, end = bounds.of(row)
-            return place_of(block[start:end], dialect, first + row, offset + start)
+            line = row if filled is None else filled[row]
+            start, end = bounds.of(line)
+            return place_of(block[start:end], dialect, first + line, offset + start)
 
-        return Block(columns, pa.arange(first, first + lines), place)
+        numbers = pa.arange(first, first + lines)
+        if filled is not None:
+            numbers = pc.add(pa.array(filled, pa.int64()), first)
+        return Block(columns, numbers, place)
+
+    def _is_cut_in_quotes(self, block: bytes) -> bool:
+        """Whether the source may end within quotes: then its last record is looked at alone."""
+        quote = self._dialect.quote.encode()
+        last = block[block.rstrip(b"\r\n").rfind(b"\n") + 1 :]
+        return bool(quote) and self._is_last and last.count(quote) % 2 == 1
 
     def _piecewise(self, names: Sequence[str]) -> tuple[Block, int]:
         """Take records off one by one; all of what is kept, but for one that may go on."""
@@ -282,6 +296,10 @@ class _State:
         return bool(comment) and not row.cells and row.place.raw.startswith(comment)
 
 
+def _has_blank_line(block: bytes) -> bool:
+    return block.startswith((b"\n", b"\r\n")) or b"\n\n" in block or b"\n\r\n" in block
+
+
 def _parsed(block: bytes, dialect: Dialect, names: Sequence[str]) -> pa.Table | None:
     try:
         if dialect.encoding not in _UTF8:
@@ -295,7 +313,7 @@ def _parsed(block: bytes, dialect: Dialect, names: Sequence[str]) -> pa.Table | 
                 delimiter=dialect.delimiter,
                 quote_char=dialect.quote or False,
                 newlines_in_values=True,
-                ignore_empty_lines=False,
+                ignore_empty_lines=True,
             ),
             convert_options=pv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False

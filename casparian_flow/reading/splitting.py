@@ -13,6 +13,8 @@ from casparian_flow.reading.blocks import Fault, Place
 
 MOST_RECORD_BYTES = 16 << 20
 _SWALLOWED_SHARE = 0.8
+_MOST_WASTED = 8
+"""How often lines may be gone over again, on average, for quotes that do not close."""
 WHITESPACE = "whitespace"
 """The delimiter that stands for any run of blanks."""
 
@@ -56,9 +58,13 @@ def split(
     """
     csv.field_size_limit(MOST_RECORD_BYTES)
     lines = io.BytesIO(data).readlines()
-    start = 0
+    start = wasted = 0
     while start < len(lines):
-        for row, count in _parse(lines, start, dialect, is_last=is_last, width=width):
+        found = _parse(lines, start, dialect, is_last=is_last, width=width)
+        if wasted > _MOST_WASTED * len(lines):  # quotes lead astray: each line is on its own
+            found = _parse(lines[start : start + 1], 0, dialect, is_last=True, width=width)
+        for row, count, used in found:
+            wasted += used - count
             raw = b"".join(lines[start : start + count])
             place = place_of(raw, dialect, line + start, offset)
             if isinstance(row, str):
@@ -81,14 +87,17 @@ def place_of(raw: bytes, dialect: Dialect, line: int, offset: int) -> Place:
 
 def _parse(
     lines: list[bytes], start: int, dialect: Dialect, *, is_last: bool, width: int
-) -> Iterator[tuple[list[str] | str, int]]:
-    """Rows, or why a line is none, and how many lines each took; ends early after a fault."""
+) -> Iterator[tuple[list[str] | str, int, int]]:
+    """Rows, or why a line is none; how many lines each took, and were looked at for it.
+
+    Ends early after a fault.
+    """
     feed = _Feed(lines, start, dialect)
     if len(dialect.delimiter) > 1:
         between = None if dialect.delimiter == WHITESPACE else dialect.delimiter
         for text in feed:
             feed.is_start = True
-            yield (text.rstrip("\r\n").split(between) if text.strip() else []), 1
+            yield (text.rstrip("\r\n").split(between) if text.strip() else []), 1, 1
         return
     reader = cells_of(feed, dialect)
     before = 0
@@ -97,18 +106,19 @@ def _parse(
         try:
             row = next(reader, None)
         except csv.Error as error:
-            yield f"not in the dialect of the file: {error}", 1
+            yield f"not in the dialect of the file: {error}", 1, feed.used - before
             return
         if row is None:
             return
         count, before = feed.used - before, feed.used
         if is_last and feed.is_at_end and _is_open(row, b"".join(lines[-count:]), dialect):
-            yield "a quote that never closes", 1
+            yield "a quote that never closes", 1, count
             return
         if count > 1 and width > 1 and _swallows(lines[start : start + count], dialect, width):
-            yield f"a quote that only closes {count - 1} lines further, over whole records", 1
+            reason = f"a quote that only closes {count - 1} lines further, over whole records"
+            yield reason, 1, count
             return
-        yield row, count
+        yield row, count, count
         start += count
 
 

@@ -163,3 +163,41 @@ def test_a_record_larger_than_a_block_is_read_whole() -> None:
     assert [len(row[1]) for row in rows] == [len(cell), 1]
     assert lines == [2, 2_000_003]
     assert faults == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("ragged", ["", "only one"])
+def test_blank_lines_are_no_records_whoever_reads_the_stretch(end: str, ragged: str) -> None:
+    lines = ["id,v", "", "1,2", "", "", "3,4", ragged, '5,"6"', "", ""]
+
+    rows, numbers, faults = read(end.join(lines).encode())
+
+    assert rows == [("1", "2"), ("3", "4"), ("5", "6")]
+    assert numbers == [3, 6, 8]
+    assert len(faults) == bool(ragged)
+
+
+def test_a_source_that_is_cut_within_quotes_sets_its_last_record_aside() -> None:
+    rows, _, faults = read(b'id,v\n1,2\n3,"cut, her')
+
+    assert rows == [("1", "2")]
+    assert [(fault.code, fault.place.raw) for fault in faults] == [("BAD_QUOTES", '3,"cut, her')]
+
+
+def test_a_carriage_return_alone_is_set_aside_with_its_own_line() -> None:
+    rows, numbers, faults = read(b'id,v\n1,2\rbad,4\n5,"x\ny"\n7,w\n')
+
+    assert (rows, numbers) == ([("5", "x\ny"), ("7", "w")], [3, 5])
+    assert [(fault.place.line, fault.place.offset, fault.place.length) for fault in faults] == [
+        (2, 5, 10)
+    ]
+
+
+def test_quotes_that_swallow_records_again_and_again_take_no_quadratic_time() -> None:
+    bad = 'a",b,"c\n' * 60_000
+
+    rows, _, faults = read(f"x,y,z\n1,2,3\n{bad}4,5,6\n".encode())
+
+    assert rows[0] == ("1", "2", "3")
+    assert rows[-1] == ("4", "5", "6")
+    assert len(rows) + len(faults) == 60_002
