@@ -116,8 +116,9 @@ def _both(one: ColumnProfile, other: ColumnProfile) -> _Both:  # noqa: PLR0911 -
             return _narrowed(one, other, shared, words), None
         if _are_moments(one) and _are_moments(other):
             return one, (*one.candidates[:1], *other.candidates[:1])
-    if {one.type, other.type} <= {"int64", "double"}:
-        return _both_numbers(one, other, words)
+    numbers = _both_numbers(one, other, words)
+    if numbers is not None:
+        return numbers
     for pair, single in ((one, other), (other, one)):
         if pair.type == "bool" and set(single.examples) <= set(pair.candidates[0].split("/")):
             return replace(pair, null_words=words), None
@@ -152,31 +153,32 @@ def _are_moments(column: ColumnProfile) -> bool:
     )
 
 
-def _forms(column: ColumnProfile) -> tuple[str, ...]:
-    """The ways to write numbers that a column allows: plain digits allow any."""
-    if column.type == "int64" and not column.candidates:
-        return ("point", "decimal comma", "thousands comma", "thousands space", "")
-    return (column.candidates or ["point"])[0], ""
+def _both_numbers(one: ColumnProfile, other: ColumnProfile, words: list[str]) -> _Both | None:
+    """The wider kind in the form that both allow; None if one of them holds no numbers.
+
+    Digits alone are of any form, and numbers with a point of those that only mark thousands.
+    """
+    for column, open_one in ((one, other), (other, one)):
+        is_open = len(open_one.candidates) > 1 and NUMBER_FORMS.keys() >= set(open_one.candidates)
+        if is_open and column.type == "int64" and not _form(column):
+            return replace(open_one, null_words=words), None
+    kinds = {one.type, other.type}
+    if not kinds <= {"int64", "double"}:
+        return None
+    forms = {_form(one): one, _form(other): other}
+    left = [form for form in forms if form] or [""]
+    if len(left) == 2 and "point" in left and not set(_MARKED).isdisjoint(left):
+        left.remove("point")
+    if len(left) > 1:
+        return one, left
+    kind = "double" if "double" in kinds else "int64"
+    return replace(
+        forms[left[0]], type=kind, candidates=[one for one in left if one], null_words=words,
+        ambiguity=None,
+    ), None  # fmt: skip
 
 
-def _has_form(column: ColumnProfile, kind: str) -> str:
-    return (column.candidates or ["point"])[0] if column.type == kind else ""
-
-
-def _both_numbers(one: ColumnProfile, other: ColumnProfile, words: list[str]) -> _Both:
-    """The wider kind; with marks between thousands where one file has them, one only not yet."""
-    if _has_form(one, "double") in _forms(other):
-        return replace(_wider(one, other), null_words=words, ambiguity=None), None
-    forms = [(column.candidates or ["point"])[0] for column in (one, other)]
-    for marked, form, plain in ((one, forms[0], forms[1]), (other, forms[1], forms[0])):
-        if form in _MARKED and plain == "point":
-            kind = "double" if "double" in (one.type, other.type) else "int64"
-            return replace(marked, type=kind, null_words=words), None
-    return one, forms
-
-
-def _wider(one: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
-    """The double, or the one of two whole numbers that has a form or is a date no more."""
-    if one.type == other.type:
-        return replace(one, candidates=[f for f in one.candidates if f != "%Y%m%d"])
-    return one if one.type == "double" else other
+def _form(column: ColumnProfile) -> str:
+    """How a column's numbers are written; nothing where they are digits alone."""
+    plain = "point" if column.type == "double" else ""
+    return next((form for form in column.candidates if form in NUMBER_FORMS), plain)

@@ -53,10 +53,9 @@ def is_proven(first: Sequence[str], columns: Iterable[Sequence[str | None]]) -> 
     """Whether some cell of a header could not be a value of its column."""
     for cell, texts in zip(first, columns, strict=False):
         values = [text for text in texts[:500] if text and text not in NULL_SPELLINGS]
-        if not values:
+        if not values or cell in NULL_SPELLINGS:
             continue
-        is_typed = decide(list(dict.fromkeys(values))[:200]).type != "string"
-        if is_typed and not looks_typed(cell):
+        if _is_no_value(cell, list(dict.fromkeys(values))[:200]):
             return True
         lengths = {len(text) for text in values}
         is_odd = len(values) > 2 and len(lengths) == 1 and len(cell) not in lengths
@@ -72,6 +71,14 @@ def doubts(first: Sequence[str], columns: Iterable[Sequence[str | None]], rows: 
     if not is_proven(first, columns):
         return ["the first row is taken for a header; nothing but its place says so"]
     return []
+
+
+def _is_no_value(cell: str, values: Sequence[str]) -> bool:
+    """Whether values are typed, and a cell above them is not; `true` is, above truth values."""
+    decided = decide(values)
+    if decided.type == "bool":
+        return cell not in decided.candidates[0].split("/")
+    return decided.type != "string" and not looks_typed(cell)
 
 
 def _stands_apart(cell: str, values: Sequence[str]) -> bool:
@@ -135,10 +142,10 @@ def _repeats(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 def _differs(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Whether a column is typed below a cell that is not."""
     for index, cell in enumerate(first):
-        if not cell or looks_typed(cell):
+        if cell in NULL_SPELLINGS or looks_typed(cell):
             continue
         values = _values(body[:200], index)
-        if values and decide(values).type != "string":
+        if values and _is_no_value(cell, values):
             return True
     return False
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from casparian_flow.reading import json_columns
+from engine.formats import headers
 from engine.formats.elimination import NULL_SPELLINGS
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading, Sample
-from engine.formats.tabulating import profile_of, tabulate
+from engine.formats.tabulating import Tabulated, profile_of, tabulate
 
 _LEAST_SHARE = 0.8
 _JUDGED_LINES = 2_000
@@ -105,9 +106,16 @@ def _document(sample: Sample) -> Profile | None:
     shape = f"{'.'.join(place.at)}|{'|'.join(sorted(found.columns))}"
     one = profile_of(
         "json", reading, sample, from_head=True, shape=shape, found=found,
-        problems=(*place.notes, *_beside(first, place.at)),
+        problems=(*place.notes, *_beside(first, place.at), *_doubts(place, found)),
     )  # fmt: skip
     return _with_kinds(one, _items(first, place), names=place.names)
+
+
+def _doubts(place: _Place, found: Tabulated) -> list[str]:
+    """What is said of a first array that is taken for the names."""
+    if not place.has_header:
+        return []
+    return headers.doubts(list(found.columns), found.columns.values(), found.rows)
 
 
 def _beside(document: object, at: Sequence[str]) -> list[str]:

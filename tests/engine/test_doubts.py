@@ -295,3 +295,23 @@ def test_text_beside_the_records_of_xml_is_said(tmp_path: Path) -> None:
     profile = told(tmp_path, "a.xml", content)
 
     assert "other elements hold values and are not read: r/currency" in profile.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "true,alice\nfalse,bob\ntrue,carol\ntrue,alice\nfalse,dan\n", "no header row"),
+        ("a.csv", "alice,NA\nbob,5\ncarol,6\ndan,7\n", PLACE),
+        ("a.csv", "active,name\ntrue,bob\nfalse,ann\n", ""),
+        ("a.csv", "Year,NA,EU\n2020,5,6\n2021,6,7\n", ""),
+        ("a.json", '[["alice","rome"],["bob","oslo"],["carl","bern"]]', PLACE),
+        ("a.json", '[["name","n"],["bob",1],["carl",2]]', ""),
+    ],
+)
+def test_a_word_for_nothing_or_for_truth_proves_no_header(
+    name: str, content: str, says: str, tmp_path: Path
+) -> None:
+    profile = told(tmp_path, name, content)
+
+    assert says in " ".join(profile.problems)
+    assert says or not profile.problems

@@ -91,6 +91,8 @@ def test_files_of_another_kind_are_named_and_not_read(tmp_path: Path) -> None:
         ("1.5", "1,234.5", "double"),
         ("1,234,567", "1.5", "double"),
         ("1,5", "1.25", "string"),
+        ("123", "1,234,567", "int64"),
+        ("20240131", "20240230", "int64"),
     ],
 )
 def test_a_column_is_what_every_file_allows(
@@ -101,6 +103,22 @@ def test_a_column_is_what_every_file_allows(
     column = columns(found)["c"]
     assert column.type == kind
     assert all(form in NUMBER_FORMS for form in column.candidates if kind == "string")
+
+
+@pytest.mark.parametrize("texts", [("1,234,567", "1.5"), ("123", "1,234,567"), ("123", "1,234")])
+def test_the_order_of_files_decides_nothing_of_a_number(
+    tmp_path: Path, texts: tuple[str, str]
+) -> None:
+    found: list[ColumnProfile] = []
+    for number, (first, second) in enumerate((texts, texts[::-1])):
+        (tmp_path / str(number)).mkdir()
+        both = merged(tmp_path / str(number), f'k;c\na;"{first}"\n', f'k;c\nb;"{second}"\n')
+        found.append(columns(both)["c"])
+
+    there, back = found
+    assert (there.type, there.candidates) == (back.type, back.candidates)
+    assert there.type != "string" or "1,234" in str(there.ambiguity)
+    assert (there.ambiguity is None) is (back.ambiguity is None)
 
 
 def test_a_group_is_looked_at_from_end_to_end(tmp_path: Path) -> None:
