@@ -21,7 +21,7 @@ import pyarrow.csv as pv
 
 from casparian_flow.reading.blocks import Block, Bounds, Fault, Place, empty
 from casparian_flow.reading.lines import MARKED
-from casparian_flow.reading.naming import header_names
+from casparian_flow.reading.naming import header_names, named_above
 from casparian_flow.reading.sources import Source
 from casparian_flow.reading.splitting import MOST_RECORD_BYTES, Dialect, Row, place_of, split
 
@@ -48,6 +48,7 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
     newline: str = "\n",
     least: int = 0,
     unnamed: str = "",
+    commented: bool = False,
 ) -> Iterator[Block]:
     """Yield blocks of records, with `names` or the names in the source's own header.
 
@@ -68,17 +69,21 @@ def read(  # noqa: PLR0913 - each is a property of the file, named where it is d
             0: they are set aside.
         unnamed: Which column has no name, `first` or `last`, where the header has one cell fewer
             than the records.
+        commented: Whether the last comment above the records that can be names them is their
+            header (`header` is 0 then).
     """
     pattern = re.compile(footer) if footer else None
     dialect = Dialect(encoding, delimiter, quote, escape, comment, padded, pattern)
     state = _State(_Bytes(source, encoding, newline), dialect, least)
     first, start = state.head(skip, header)
-    if header and not first:
+    if commented:
+        first = state.commented(start)
+    if (header or commented) and not first:
         yield replace(start, has_all=False)
         return
     if unnamed and first:
         first[-1] = ["", *first[-1]] if unnamed == "first" else [*first[-1], ""]
-    columns = header_names(first) if header else list(names)
+    columns = header_names(first) if header or commented else list(names)
     repeated = first[-1] if header == 1 else []
     # A header without records still says what the columns are.
     yield replace(start, columns=empty(columns).columns)
@@ -156,6 +161,33 @@ class _State:
                 passed["comment"] += self._is_comment(one)
         start.skipped.update(+passed)
         return rows, start
+
+    def commented(self, start: Block) -> list[list[str]]:
+        """Take the comments above the first record; its header, none where nothing comes below.
+
+        A table whose comments name nothing has numbered columns, which do not fit the plugin.
+        """
+        comments: list[str] = []
+        for one, size in list(self._records_above()):
+            self._advance(size, self._kept[:size].count(b"\n"))
+            comments += [one.place.raw] if self._is_comment(one) else []
+        if comments:
+            start.skipped["comment"] = len(comments)
+        first = next(self._records(), None)
+        if first is None:
+            return []
+        width = len(first[0].cells) if isinstance(first[0], Row) else 0
+        dialect = self._dialect
+        names = named_above(
+            comments, dialect.comment, dialect.delimiter, width, may_lack=self._least > 0
+        )
+        return [names or [""] * max(1, width)]
+
+    def _records_above(self) -> Iterator[tuple[Row, int]]:
+        for one, size in self._records():
+            if not isinstance(one, Row) or one.cells:
+                return
+            yield one, size
 
     def next_block(self, names: Sequence[str], repeated: Sequence[str]) -> Block | None:
         """The records of the next stretch; None at the end."""

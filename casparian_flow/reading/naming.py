@@ -5,6 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from casparian_flow.reading.splitting import WHITESPACE
+
+_WEAK = (":", WHITESPACE)
+"""Delimiters that sentences are full of."""
+_NAME = re.compile(r"[A-Za-z_][\w.-]*(?: [\w.-]+){0,3}")
+"""What a column may be called in a comment above its table."""
+_SENTENCE = re.compile(
+    r"(?i)\b(?:all|also|an|and|are|as|be|been|but|do|don't|each|edit|has|have|if|is|must|no|not|only"
+    r"|please|should|that|the|these|this|was|were|which|you)\b"
+)
+"""Words of which sentences are made, and names of columns hardly."""
+
 
 def header_names(rows: Sequence[Sequence[str]]) -> list[str]:
     """Column names from the rows of a header: filled rightwards, joined, made distinct.
@@ -40,3 +52,30 @@ def distinct(names: Sequence[str]) -> list[str]:
         seen.add(unique.lower())
         given.append(unique)
     return given
+
+
+def named_above(
+    comments: Sequence[str], mark: str, delimiter: str, width: int, *, may_lack: bool = False
+) -> list[str]:
+    """The names of so many columns, from the last comment above a table that has them; or none.
+
+    With `may_lack` of more columns, too: the record that was counted lacks its last. A sentence
+    has as many words as there are columns by chance: with blanks or colons between cells only the
+    very last comment counts.
+    """
+    for comment in reversed(comments[-1:] if delimiter in _WEAK else comments):
+        names = names_in(comment.lstrip(mark).strip(), delimiter)
+        if len(names) == width > 1 or (may_lack and len(names) > width):
+            return names
+    return []
+
+
+def names_in(comment: str, delimiter: str) -> list[str]:
+    """The names of columns that a comment is; none if it says something else."""
+    is_weak = delimiter in _WEAK
+    cells = comment.split(None if delimiter == WHITESPACE else delimiter)
+    names = [cell.strip() for cell in cells]
+    phrases = [comment] if is_weak else [name for name in names if " " in name]
+    if not all(map(_NAME.fullmatch, names)) or any(map(_SENTENCE.search, phrases)):
+        return []
+    return names

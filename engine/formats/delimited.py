@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from casparian_flow.reading.naming import distinct, header_names
-from casparian_flow.reading.splitting import WHITESPACE
+from casparian_flow.reading.naming import distinct, header_names, named_above
 from engine.formats import footers, headers
 from engine.formats.dialects import (
     SAMPLE_ROWS,
     Dialected,
     best_of,
-    names_in,
     rows_in,
     with_rows_above,
 )
@@ -35,7 +33,8 @@ def recognise(sample: Sample) -> Profile | None:
         shown = ", ".join(names[:6])
         notes = [f"names are taken from a comment ({shown}), and the first row for a record"]
     best = best if header else with_rows_above(best)
-    arguments = _arguments(sample, best, header, names)
+    naming: dict[str, Argument] = {} if header else {"names": list(names)}
+    arguments = _arguments(sample, best, header, {"commented": True} if commented else naming)
     footer, told = _footer(sample, best, header)
     if footer:
         arguments["footer"] = footer
@@ -77,7 +76,7 @@ def _begins_with_value(cells: Sequence[str]) -> bool:
 
 
 def _arguments(
-    sample: Sample, best: Dialected, header: int, names: Sequence[str]
+    sample: Sample, best: Dialected, header: int, naming: Mapping[str, Argument]
 ) -> dict[str, Argument]:
     """What the reader is told; what is as usual is left out."""
     dialect = best.dialect
@@ -98,8 +97,8 @@ def _arguments(
         arguments["least"] = best.least
     if best.unnamed:
         arguments["unnamed"] = best.unnamed
-    elif not header:
-        arguments["names"] = list(names)
+    else:
+        arguments |= naming
     if sample.newline == "\r":
         arguments["newline"] = "\r"
     return arguments
@@ -112,13 +111,8 @@ def _named_in_comments(sample: Sample, one: Dialected, header: int) -> list[str]
     if not mark or (header and headers.is_proven(one.rows[0].cells, zip(*body, strict=True))):
         return []
     above = sample.text.split("\n", one.rows[0].line - 1)[: one.rows[0].line - 1]
-    comments = [line.lstrip(mark).strip() for line in above if line.startswith(mark)]
-    is_weak = delimiter in (WHITESPACE, ":")  # a sentence has as many words as columns by chance
-    for line in reversed(comments[-1:] if is_weak else comments):
-        names = names_in(line, delimiter)
-        if len(names) == one.width > 1:
-            return distinct(names)
-    return []
+    comments = [line for line in above if line.startswith(mark)]
+    return distinct(named_above(comments, mark, delimiter, one.width))
 
 
 def _only_comments(sample: Sample, count: int, comment: str) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from casparian_flow.reading.naming import names_in
 from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WHITESPACE, cells_of
 from engine.formats.elimination import NULL_SPELLINGS, looks_typed
 from engine.formats.extents import Row, extent_of
@@ -23,13 +24,6 @@ _JUDGED_ROWS = 300
 SAMPLE_ROWS = 5_000
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 _DIGITS = re.compile(r"[\d:./+-]*\d[\d:./+-]*")
-_NAME = re.compile(r"[A-Za-z_][\w.-]*(?: [\w.-]+){0,3}")
-"""What a column may be called in a comment above its table."""
-_SENTENCE = re.compile(
-    r"(?i)\b(?:all|also|an|and|are|as|be|been|but|do|don't|each|edit|has|have|if|is|must|no|not|only"
-    r"|please|should|that|the|these|this|was|were|which|you)\b"
-)
-"""Words of which sentences are made, and names of columns hardly."""
 _CLEAN = re.compile(
     r"[\w.+-]+@[\w.-]+|[a-z]+://\S+|[+-]?[$€£]?[\d.,' ]+%?|[\d:/. TZ+-]+"
     r"|[\w(#$%°/&'.-][\w .()/&'%#°:!?+*=-]*",
@@ -155,17 +149,6 @@ def _names(line: str, mark: str, head: Sequence[str]) -> bool:
         if count and behind and behind[0].count(delimiter) == count:
             return bool(names_in(line.removeprefix(mark), delimiter))
     return False
-
-
-def names_in(comment: str, delimiter: str) -> list[str]:
-    """The names of columns that a comment is; none if it says something else."""
-    is_weak = delimiter in _WEAK
-    cells = comment.split(None if delimiter == WHITESPACE else delimiter)
-    names = [cell.strip() for cell in cells]
-    phrases = [comment] if is_weak else [name for name in names if " " in name]
-    if not all(map(_NAME.fullmatch, names)) or any(map(_SENTENCE.search, phrases)):
-        return []
-    return names
 
 
 def _are_records(marked: Sequence[str], head: Sequence[str]) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
@@ -22,6 +24,7 @@ from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
 
 _MOST_PARTS = 60
 _MOST_SHEET_ROWS = 2_000
+_MOST_SHEET_BYTES = 64 << 20
 _DAY_CHARS = 10
 _MOST_TYPED_ROWS = 1_000_000
 
@@ -162,7 +165,24 @@ def _workbook(form: str, file: BinaryIO) -> Profile:
         else:
             parts.append(part)
     parts.sort(key=lambda one: -len(one.rows))
-    return _together(form, parts, (*told, *_left_out(names)))
+    return _together(form, parts, (*told, *_errors_in(file), *_left_out(names)))
+
+
+def _errors_in(file: BinaryIO) -> list[str]:
+    """What is said of cells that hold an error: the library gives them as empty ones."""
+    file.seek(0)
+    if not zipfile.is_zipfile(file):
+        return []
+    count = 0
+    with zipfile.ZipFile(file) as book:
+        for sheet in book.namelist():
+            if re.fullmatch(r"xl/worksheets/[^/]+\.xml", sheet):
+                with book.open(sheet) as part:
+                    count += part.read(_MOST_SHEET_BYTES).count(b' t="e"')
+    if not count:
+        return []
+    what = "cell holds an error" if count == 1 else "cells hold errors"
+    return [f"{count:,} {what} (as #DIV/0! is one) and read as missing: have the workbook mended"]
 
 
 def _sheet(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from casparian_flow.errors import PluginError
 from casparian_flow.reading.kinds import NUMBER_FORMS
 from engine.drafting import draft_source
 from engine.formats.interface import ColumnProfile
@@ -178,3 +179,25 @@ def test_a_total_that_only_a_later_file_ends_with_is_passed_over(tmp_path: Path)
 
     assert (len(kept.rows["t"]), kept.skipped, kept.aside) == (3, 1, [])
     assert any("1 of 2 files (f1.csv) is a total" in told for told in found.drift)
+
+
+def test_names_in_comments_are_read_from_each_file(tmp_path: Path) -> None:
+    contents = (
+        "# made by x\n# id,name,price\n1,x,5\n2,y,6\n3,z,7\n",
+        "# made by x\n# price,name,id\n5,x,1\n6,y,2\n7,z,3\n",
+    )
+    both = merged(tmp_path, *contents)
+    source = draft_source(both.profile, topic="t", pattern="*").source
+
+    for number, content in enumerate(contents):
+        path = tmp_path / f"{number}.csv"
+        path.write_text(content)
+        rows = run(source, path).rows["t"]
+        assert next((row["id"], row["name"], row["price"]) for row in rows) == (1, "x", 5)
+
+    (tmp_path / "other.csv").write_text("# made by x\n# id,name,cost\n1,x,5\n")
+    with pytest.raises(PluginError, match="cost"):
+        run(source, tmp_path / "other.csv")
+    (tmp_path / "none.csv").write_text("# made by x\n1,x,5\n")
+    with pytest.raises(PluginError, match="column_1"):
+        run(source, tmp_path / "none.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_text_of_a_database_that_is_none_is_set_aside(tmp_path: Path) -> None:
 
     assert [(row["id"], row["name"]) for row in kept.rows["t"]] == [(2, "caf\u00e9")]
     assert kept.aside == [("NOT_TEXT", 1)]
+
+
+def test_errors_in_cells_of_a_workbook_are_said(tmp_path: Path) -> None:
+    book = workbook({"S": [["a", "b"], [1, 2], [3, 4]]})
+    broken = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, re.sub(rb"<c([^>]*)><v>4</v>", rb'<c\1 t="e"><v>#REF!</v>', text))
+    (tmp_path / "a.xlsx").write_bytes(broken.getvalue())
+
+    profile = profile_file(os.fsencode(tmp_path / "a.xlsx"))
+
+    assert any("1 cell holds an error" in one for one in profile.problems)
 
 
 def test_a_time_at_midnight_is_a_time_in_a_workbook(tmp_path: Path) -> None:
