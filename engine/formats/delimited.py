@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from casparian_flow.reading.naming import distinct, header_names, named_above
 from engine.formats import footers, headers
@@ -33,13 +34,13 @@ def recognise(sample: Sample) -> Profile | None:
         shown = ", ".join(names[:6])
         notes = [f"names are taken from a comment ({shown}), and the first row for a record"]
     best = best if header else with_rows_above(best)
-    naming: dict[str, Argument] = {} if header else {"names": list(names)}
-    arguments = _arguments(sample, best, header, {"commented": True} if commented else naming)
     footer, told = _footer(sample, best, header)
-    if footer:
-        arguments["footer"] = footer
-    reading = Reading("delimited", "read", arguments)
+    arguments = _arguments(sample, best, header, footer)
+    reading = Reading("delimited", "read", arguments | ({"commented": True} if commented else {}))
     found = tabulate(reading, sample.content)
+    if not best.unnamed and not header and list(found.columns) != list(names):
+        reading = replace(reading, arguments=arguments | {"names": list(names)})
+        found = tabulate(reading, sample.content)
     if not header and not commented:
         notes.append("no header row: columns are numbered; rename them in `names` and COLUMNS")
     elif header:
@@ -75,9 +76,7 @@ def _begins_with_value(cells: Sequence[str]) -> bool:
     return sum(bool(cell.strip()) for cell in cells) > 1 and looks_typed(cells[0].strip())
 
 
-def _arguments(
-    sample: Sample, best: Dialected, header: int, naming: Mapping[str, Argument]
-) -> dict[str, Argument]:
+def _arguments(sample: Sample, best: Dialected, header: int, footer: str) -> dict[str, Argument]:
     """What the reader is told; what is as usual is left out."""
     dialect = best.dialect
     encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
@@ -97,8 +96,8 @@ def _arguments(
         arguments["least"] = best.least
     if best.unnamed:
         arguments["unnamed"] = best.unnamed
-    else:
-        arguments |= naming
+    if footer:
+        arguments["footer"] = footer
     if sample.newline == "\r":
         arguments["newline"] = "\r"
     return arguments

@@ -54,6 +54,7 @@ def skipped(path: Path, profile: Profile) -> dict[str, int]:
     [
         ("# last run, all good\nx1,2\nx3,4\nx5,6\n", ["column_1", "column_2"], "no header row"),
         ("# where,how\n# source,share\na,b\nc,d\ne,f\n", ["source", "share"], "from a comment"),
+        ("# c\nA report\n# where,how\nx,b\nc,d\ne,f\n", ["where", "how"], "from a comment"),
         ("# from,to,weight\na,b,3\nc,d,4\n", ["# from", "to", "weight"], ""),
         ("1,2\nfail,ok\n4,5\n6,7\n8,9\n1,3\n", ["column_1", "column_2"], "no header row"),
         ("4,2\nfail,ok\n4,5\n6,7\n8,9\n1,3\n", ["fail", "ok"], "line 1 begins with a value"),
