@@ -32,6 +32,8 @@ Spec = Sequence[str | None]
 """Kind, how it is written, unit; see `kinds`."""
 
 
+_MOST_NAMES, _MOST_NAME_CHARS = 60, 60
+"""Of a header, in what is said of it."""
 MISSING = ("", "NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "nil", "\\N", "#N/A")
 """How a missing value is usually written where a number, a date or a time should stand."""
 
@@ -184,14 +186,22 @@ def _as_json(block: Block, names: Sequence[str]) -> pa.Array:
 def _other_header(
     names: list[str], columns: Mapping[str, Spec], unknown: Sequence[str], lacking: Sequence[str]
 ) -> PluginError:
-    changes = [f"new: {name!r}" for name in unknown] + [f"missing: {n!r}" for n in lacking]
+    changes = [f"new: {_short(name)!r}" for name in unknown]
+    changes += [f"missing: {name!r}" for name in lacking]
+    shown = [_short(name) for name in names[:_MOST_NAMES]]
     error = PluginError(
-        f"the header names {names}, this plugin reads {list(columns)} ({', '.join(changes[:20])})",
+        f"the header names {shown}, this plugin reads {list(columns)[:_MOST_NAMES]}"
+        f" ({', '.join(changes[:20])})",
         hint="If the file is right, draft again from files of both kinds: their columns are then"
         " optional or renamed.",
     )
     error.code = "HEADER_DRIFTED"
     return error
+
+
+def _short(name: str) -> str:
+    """A name that a hostile or broken header has, fit to be shown."""
+    return name if len(name) <= _MOST_NAME_CHARS else f"{name[:_MOST_NAME_CHARS]}..."
 
 
 def _any(masks: Iterable[pa.Array]) -> pa.Array | None:

@@ -316,3 +316,13 @@ def test_a_word_for_nothing_or_for_truth_proves_no_header(
 
     assert says in " ".join(profile.problems)
     assert says or not profile.problems
+
+
+def test_a_header_without_end_is_said_in_few_words(tmp_path: Path) -> None:
+    source = drafted(tmp_path, "a.csv", b"n,m\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_bytes(b"\x00\x01\xff" * 5_000)
+
+    with pytest.raises(PluginError) as caught:
+        run(source, tmp_path / "b.csv")
+
+    assert len(caught.value.message) < 500
