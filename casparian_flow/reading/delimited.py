@@ -263,14 +263,17 @@ class _State:
         marks = (dialect.escape, dialect.comment)
         if not plain or not names or any(mark and mark.encode() in block for mark in marks):
             return None
-        if block.count(b"\r") != block.count(b"\r\n") or self._is_cut_in_quotes(block):
+        if _has_bare_return(block) or (self._is_last and self._is_cut_in_quotes(block)):
             return None
-        bounds = Bounds(block)
-        filled = bounds.filled if _has_blank_line(block) else None
-        lines = block.count(b"\n") + (not block.endswith(b"\n")) if filled is None else len(filled)
+        lines = block.count(b"\n") + (not block.endswith(b"\n"))
         table = _parsed(block, dialect, names)
-        if table is None or table.num_rows != lines:
+        if table is None:
             return None
+        bounds, filled = Bounds(block), None
+        if table.num_rows != lines:
+            filled = bounds.filled  # without blank lines, which are no records
+            if table.num_rows != len(filled):
+                return None
         columns = {name: _one(table.column(name)) for name in names}
         has_quotes = bool(dialect.quote) and dialect.quote.encode() in block
         if has_quotes and any("\n" in (text[-1].as_py() or "") for text in columns.values()):
@@ -282,8 +285,9 @@ class _State:
             start, end = bounds.of(line)
             return place_of(block[start:end], dialect, first + line, offset + start)
 
-        numbers = pa.arange(first, first + lines)
-        if filled is not None:
+        if filled is None:
+            numbers = pa.arange(first, first + lines)
+        else:
             numbers = pc.add(pa.array(filled, pa.int64()), first)
         return Block(columns, numbers, place)
 
@@ -291,7 +295,7 @@ class _State:
         """Whether the source may end within quotes: then its last record is looked at alone."""
         quote = self._dialect.quote.encode()
         last = block[block.rstrip(b"\r\n").rfind(b"\n") + 1 :]
-        return bool(quote) and self._is_last and last.count(quote) % 2 == 1
+        return bool(quote) and last.count(quote) % 2 == 1
 
     def _piecewise(self, names: Sequence[str]) -> tuple[Block, int]:
         """Take records off one by one; all of what is kept, but for one that may go on."""
@@ -328,8 +332,9 @@ class _State:
         return bool(comment) and not row.cells and row.place.raw.startswith(comment)
 
 
-def _has_blank_line(block: bytes) -> bool:
-    return block.startswith((b"\n", b"\r\n")) or b"\n\n" in block or b"\n\r\n" in block
+def _has_bare_return(block: bytes) -> bool:
+    """Whether a carriage return ends no line, where Arrow would end one."""
+    return b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
 
 
 def _parsed(block: bytes, dialect: Dialect, names: Sequence[str]) -> pa.Table | None:
