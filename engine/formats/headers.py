@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase, digits
 
 from engine.formats.elimination import NULL_SPELLINGS, decide, looks_typed
 
 _MOST_HEADER_ROWS = 3
 _LEAST_CODES = 5
+_SHAPES = str.maketrans(
+    ascii_uppercase + ascii_lowercase + digits,
+    "A" * len(ascii_uppercase) + "a" * len(ascii_lowercase) + "9" * len(digits),
+)
+"""Letters and digits as one of their kind."""
 
 
 def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: int) -> bool:
@@ -95,7 +101,7 @@ def _is_of_codes(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     columns = [
         [cell, *(row[index].strip() for row in body[:200])] for index, cell in enumerate(first)
     ]
-    alike = [cells for cells in columns if cells[0] and len(set(map(_shape, cells))) == 1]
+    alike = [cells for cells in columns if cells[0] and _are_of_one_shape(cells)]
     capitals = [cells for cells in alike if cells[0].isalpha() and cells[0].isupper()]
     in_order = any(all(one < two for one, two in pairwise(cells)) for cells in capitals)
     coded = [cells for cells in alike if any(map(str.isdigit, cells[0]))]
@@ -104,9 +110,10 @@ def _is_of_codes(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     return bool(coded) or len(capitals) > 1 or in_order
 
 
-def _shape(cell: str) -> str:
-    """A cell with its letters as A and a, its digits as 9."""
-    return re.sub(r"\d", "9", re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", cell)))
+def _are_of_one_shape(cells: Sequence[str]) -> bool:
+    """Whether cells are alike but for which letters and digits they have."""
+    shape = cells[0].translate(_SHAPES)
+    return all(cell.translate(_SHAPES) == shape for cell in cells)
 
 
 def _is_over_values(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
