@@ -117,12 +117,17 @@ def _same_encoding(base: Profile, other: Profile) -> bool:
 
 
 def way_of(profile: Profile) -> dict[str, object]:
-    """How a file is read, but for what may differ between files of one kind."""
+    """How a file is read, but for what may differ between files of one kind.
+
+    Columns that are told by their place have to be as many: which one lacks, no file says.
+    """
     reading = profile.reading
     arguments = {} if reading is None else dict(reading.arguments)
-    for name in ("names", "footer", "encoding"):
+    for name in ("footer", "encoding"):
         arguments.pop(name, None)
-    return {**arguments, "reader": reading and (reading.module, reading.function)}
+    names = arguments.pop("names", None)
+    width = len(names) if isinstance(names, list) else None
+    return {**arguments, "width": width, "reader": reading and (reading.module, reading.function)}
 
 
 def _names(profile: Profile) -> set[str]:

@@ -201,3 +201,9 @@ def test_names_in_comments_are_read_from_each_file(tmp_path: Path) -> None:
     (tmp_path / "none.csv").write_text("# made by x\n1,x,5\n")
     with pytest.raises(PluginError, match="column_1"):
         run(source, tmp_path / "none.csv")
+
+
+def test_files_without_a_header_are_of_one_kind_only_if_they_are_as_wide(tmp_path: Path) -> None:
+    both = merged(tmp_path, "1,2,3\n4,5,6\n7,8,9\n", "1,2\n4,5\n7,8\n")
+
+    assert (len(both.files), len(both.others)) == (1, 1)
