@@ -149,16 +149,19 @@ class _State:
         rows: list[list[str]] = []
         start = empty([])
         passed = Counter({"above the table": skip})
-        while len(rows) < header and self._kept:
-            one, size = next(self._records(), (None, len(self._kept)))
-            self._advance(size, self._kept[:size].count(b"\n"))
+        taken = 0
+        for one, size in self._records():
+            if len(rows) == header:
+                break
+            taken += size
             if isinstance(one, Fault):
                 start.faults.append(one)
                 rows.append(one.place.raw[:_MOST_NAMES].split(self._dialect.delimiter))
-            elif one is not None and one.cells:
+            elif one.cells:
                 rows.append(one.cells)
-            elif one is not None:
+            else:
                 passed["comment"] += self._is_comment(one)
+        self._advance(taken, self._kept[:taken].count(b"\n"))
         start.skipped.update(+passed)
         return rows, start
 
@@ -168,26 +171,24 @@ class _State:
         A table whose comments name nothing has numbered columns, which do not fit the plugin.
         """
         comments: list[str] = []
-        for one, size in list(self._records_above()):
-            self._advance(size, self._kept[:size].count(b"\n"))
+        taken, first = 0, None
+        for one, size in self._records():
+            if isinstance(one, Fault) or one.cells:
+                first = one
+                break
+            taken += size
             comments += [one.place.raw] if self._is_comment(one) else []
+        self._advance(taken, self._kept[:taken].count(b"\n"))
         if comments:
             start.skipped["comment"] = len(comments)
-        first = next(self._records(), None)
         if first is None:
             return []
-        width = len(first[0].cells) if isinstance(first[0], Row) else 0
+        width = len(first.cells) if isinstance(first, Row) else 0
         dialect = self._dialect
         names = named_above(
             comments, dialect.comment, dialect.delimiter, width, may_lack=self._least > 0
         )
         return [names or [""] * max(1, width)]
-
-    def _records_above(self) -> Iterator[tuple[Row, int]]:
-        for one, size in self._records():
-            if not isinstance(one, Row) or one.cells:
-                return
-            yield one, size
 
     def next_block(self, names: Sequence[str], repeated: Sequence[str]) -> Block | None:
         """The records of the next stretch; None at the end."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from casparian_flow.reading.splitting import WHITESPACE
+from casparian_flow.reading.splitting import WEAK, WHITESPACE
 
-_WEAK = (":", WHITESPACE)
-"""Delimiters that sentences are full of."""
 _NAME = re.compile(r"[A-Za-z_][\w.-]*(?: [\w.-]+){0,3}")
 """What a column may be called in a comment above its table."""
 _SENTENCE = re.compile(
@@ -63,7 +61,7 @@ def named_above(
     has as many words as there are columns by chance: with blanks or colons between cells only the
     very last comment counts.
     """
-    for comment in reversed(comments[-1:] if delimiter in _WEAK else comments):
+    for comment in reversed(comments[-1:] if delimiter in WEAK else comments):
         names = names_in(comment.lstrip(mark).strip(), delimiter)
         if len(names) == width > 1 or (may_lack and len(names) > width):
             return names
@@ -72,7 +70,7 @@ def named_above(
 
 def names_in(comment: str, delimiter: str) -> list[str]:
     """The names of columns that a comment is; none if it says something else."""
-    is_weak = delimiter in _WEAK
+    is_weak = delimiter in WEAK
     cells = comment.split(None if delimiter == WHITESPACE else delimiter)
     names = [cell.strip() for cell in cells]
     phrases = [comment] if is_weak else [name for name in names if " " in name]

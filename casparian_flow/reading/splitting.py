@@ -17,6 +17,8 @@ _MOST_WASTED = 8
 """How often lines may be gone over again, on average, for quotes that do not close."""
 WHITESPACE = "whitespace"
 """The delimiter that stands for any run of blanks."""
+WEAK = (":", WHITESPACE)
+"""Delimiters that sentences are full of: only where no other makes a table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from casparian_flow.reading.naming import names_in
-from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WHITESPACE, cells_of
+from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WEAK, WHITESPACE, cells_of
 from engine.formats.elimination import NULL_SPELLINGS, looks_typed
 from engine.formats.extents import Row, extent_of
 from engine.formats.interface import Sample
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", ":", WHITESPACE)
-_WEAK = (":", WHITESPACE)
-"""Delimiters that text is full of: only where no other makes a table."""
 _LEAST_SHARE = 0.8
 _LEAST_OF_WEAK = 8
 _JUDGED_ROWS = 300
@@ -68,7 +66,7 @@ def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
     csv.field_size_limit(MOST_RECORD_BYTES)
     readings: list[Dialected] = []
     for delimiter in _DELIMITERS:
-        if delimiter in _WEAK and any(one.dialect.delimiter not in _WEAK for one in readings):
+        if delimiter in WEAK and any(one.dialect.delimiter not in WEAK for one in readings):
             break
         if delimiter != WHITESPACE and delimiter not in sample.text:
             continue
@@ -81,7 +79,7 @@ def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
         return _single_column(sample, comment, is_named=is_named)
     readings = _without_cut_words(_without_literal_quotes(readings))
     best = max(readings, key=lambda one: one.score)
-    weak = best.dialect.delimiter in _WEAK
+    weak = best.dialect.delimiter in WEAK
     if not is_named and (len(best.rows) < 3 or (weak and not _is_surely_a_table(best))):
         is_even = len(best.rows) >= 2 and best.share == 1
         return best if not weak and (is_even or _is_bare_header(best)) else None
@@ -95,7 +93,7 @@ def _is_bare_header(one: Dialected) -> bool:
 
 def _is_bare(cells: Sequence[str], delimiter: str) -> bool:
     """Whether three names or more stand between delimiters that text is not full of."""
-    return len(cells) > 2 and delimiter not in _WEAK and all(map(_IDENTIFIER.fullmatch, cells))
+    return len(cells) > 2 and delimiter not in WEAK and all(map(_IDENTIFIER.fullmatch, cells))
 
 
 def _without_literal_quotes(readings: list[Dialected]) -> list[Dialected]:
@@ -185,7 +183,7 @@ def _dialects(text: str, delimiter: str, comment: str) -> list[Dialect]:
 
 def _read(text: str, dialect: Dialect, *, may_lack: bool) -> Dialected | None:
     rows = rows_in(text, dialect)
-    found = extent_of(rows, is_weak=dialect.delimiter in _WEAK, may_lack=may_lack)
+    found = extent_of(rows, is_weak=dialect.delimiter in WEAK, may_lack=may_lack)
     if found is None:
         return None
     table, width, least = found.rows, found.width, found.least
@@ -201,7 +199,7 @@ def with_rows_above(one: Dialected) -> Dialected:
 
     They are set aside when they are read, not passed over.
     """
-    if one.dialect.delimiter in _WEAK:
+    if one.dialect.delimiter in WEAK:
         return one
     fewest = one.least or max(2, (one.width + 1) // 2)
     count = 0

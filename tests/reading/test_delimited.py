@@ -201,3 +201,14 @@ def test_quotes_that_swallow_records_again_and_again_take_no_quadratic_time() ->
     assert rows[0] == ("1", "2", "3")
     assert rows[-1] == ("4", "5", "6")
     assert len(rows) + len(faults) == 60_002
+
+
+@pytest.mark.parametrize("named", [{"header": 1}, {"header": 0, "commented": True}])
+def test_many_comments_above_a_table_are_gone_over_once(named: dict[str, Any]) -> None:
+    comments = "# of today\n" * 20_000
+    names = "# id,v\n" if named["header"] == 0 else "id,v\n"
+    content = (comments + names + "1,2\n" * 100_000).encode()
+
+    rows, numbers, faults = read(content, comment="#", **named)
+
+    assert (len(rows), numbers[0], faults) == (100_000, 20_002, [])
