@@ -248,10 +248,21 @@ def publish(
         if not decision:
             done(ask("decline", decided), as_json=as_json)
             return exits.NOT_ALLOWED
+        if yes and not as_json:
+            _show_effects(approval["id"])
         ask("approve", decided)
         result = ask("publish_plugin", params, what="publishing")
     done(result, as_json=as_json)
     return exits.OK if result["status"] == "published" else exits.NOT_ALLOWED
+
+
+def _show_effects(approval: str) -> None:
+    """What is approved without a question: contracts that change, and other files it could read."""
+    found = parts(ask("approvals", {"approval": approval}), "approvals")[0]
+    if found["validation"]:
+        show_agreement(found["validation"]["agreement"])
+    if found["instead"]:
+        showing.say(str(found["instead"]))
 
 
 def _reviewed(review: str, *, as_json: bool) -> bool | None:

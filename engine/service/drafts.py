@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from casparian_flow.errors import (
     AdmissionError,
     ConfigError,
+    ManifestInvalid,
     NotFound,
     NotGranted,
 )
@@ -35,7 +36,7 @@ from engine.service.results import (
     FindingPart,
 )
 from engine.sinks.opening import open_delivery
-from gatekeeper.manifest import Manifest, read_manifest
+from gatekeeper.manifest import Manifest, read_manifest, require_topic_name
 from gatekeeper.rules import Finding, inspect_files
 
 _MOST_SAMPLES = 20
@@ -61,6 +62,7 @@ def draft_plugin(
     `sinks` are URIs that the topics are delivered to besides the lake; a person chooses them.
     """
     _check_sinks(caller, sinks or [])
+    _check_topic(topic)
     with house.catalog.reading() as session:
         known = known_draft(session, draft)
         known_name = known.name if known else None
@@ -117,6 +119,16 @@ def _check_sinks(caller: Caller, sinks: list[str]) -> None:
         )
     for uri in sinks:
         open_delivery(uri)
+
+
+def _check_topic(topic: str | None) -> None:
+    try:
+        if topic is not None:
+            require_topic_name(topic)
+    except ManifestInvalid as error:
+        name = topic_from(str(topic).encode())
+        hint = f"Call it {name!r}, say." if name != topic else "Choose another name."
+        raise ConfigError(error.message, hint=hint) from error
 
 
 def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftFiles:

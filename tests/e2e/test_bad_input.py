@@ -51,6 +51,21 @@ def reading(house: House, data: Path) -> House:
     return house
 
 
+@pytest.mark.parametrize(
+    ("topic", "hint"), [("Bad Name", "'bad_name'"), ("sales_quarantine", "Choose another")]
+)
+def test_a_topic_that_is_no_name_is_refused_before_anything_is_drafted(
+    house: House, data: Path, topic: str, hint: str
+) -> None:
+    (data / "good.csv").write_text(GOOD)
+    house.call("scan", path=str(data))
+
+    with pytest.raises(ConfigError, match=f"topic '{topic}' is") as caught:
+        house.call("draft_plugin", files=[str(data / "good.csv")], topic=topic)
+
+    assert hint in caught.value.hint
+
+
 def arrives(house: House, data: Path, name: str, content: bytes) -> dict[str, Any]:
     """What becomes of one more file: its newest job."""
     path = data / name

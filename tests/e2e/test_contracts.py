@@ -186,6 +186,7 @@ def test_files_that_two_plugins_would_read_into_one_topic_are_a_persons_to_decid
         "TO DECIDE: things: things@1 reads 1 file of these into it already, such as a.csv; their"
         " rows would be there twice."
     ]
+    assert "TO DECIDE: things:" in casparian(published, "publish", draft["draft"], "--yes")
 
 
 @pytest.mark.usefixtures("arrow_environment")
