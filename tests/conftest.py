@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +19,7 @@ from hypothesis import settings
 
 from engine import publisher, venvs
 from engine.control import Caller, Client
+from engine.database import open_catalog
 from engine.home import prepare
 
 # A database of examples would make a run depend on the runs before it.
@@ -38,6 +41,16 @@ class Environment:
 def shared_venvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of environments that every home of this run uses."""
     return tmp_path_factory.mktemp("venvs")
+
+
+@pytest.fixture(scope="session")
+def new_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog as an engine makes it, still of no installation: hundreds of homes begin so."""
+    path = tmp_path_factory.mktemp("catalog") / "catalog.db"
+    open_catalog(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM installation")
+    return path
 
 
 def built(shared_venvs: Path, lockfile: bytes) -> Environment:
@@ -72,8 +85,9 @@ def until(is_true: Callable[[], bool], seconds: float = 60) -> None:
 class House:
     """A home with its engine, reached as a door reaches it."""
 
-    def __init__(self, root: Path, shared: Path) -> None:
+    def __init__(self, root: Path, shared: Path, catalog: Path) -> None:
         self.home = prepare(root)
+        shutil.copy(catalog, self.home.catalog)
         shutil.rmtree(self.home.venvs)
         self.home.venvs.symlink_to(shared)
         self.person = Client(self.home, Caller("cli", getpass.getuser()), START)
@@ -136,14 +150,14 @@ class House:
 
 @pytest.fixture
 def new_house(
-    tmp_path: Path, shared_venvs: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shared_venvs: Path, new_catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Callable[[], House]]:
     """Make homes whose engines end with the test."""
     monkeypatch.setenv("CASPARIAN_RESCAN_S", "0")
     made: list[House] = []
 
     def make() -> House:
-        house = House(tmp_path / f"home{len(made)}", shared_venvs)
+        house = House(tmp_path / f"home{len(made)}", shared_venvs, new_catalog)
         made.append(house)
         return house
 

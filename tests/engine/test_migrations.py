@@ -11,6 +11,7 @@ from pathlib import Path
 import alembic.command
 import alembic.config
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select
 
 from casparian_flow.errors import CatalogError
@@ -54,6 +55,30 @@ def test_contracts_of_deployed_plugins_become_the_first_versions(tmp_path: Path)
         assert (found.topic, found.version, found.manifest_id) == ("things", 1, 2)
         assert found.terms == terms[1]
     catalog.close()
+
+
+def test_a_catalog_of_this_release_is_opened_without_the_migrations(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    open_catalog(path).close()
+    script = (
+        "import sys; from pathlib import Path; from engine.database import open_catalog;"
+        "open_catalog(Path(sys.argv[1])); print('alembic' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        timeout=60, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.stdout == "False\n"
+
+
+def test_the_names_of_migrations_are_in_their_order() -> None:
+    folder = Path(database.__file__).parent / "migrations"
+
+    head = ScriptDirectory(str(folder)).get_current_head()
+
+    assert database.newest_revision() == head
 
 
 def test_a_kill_in_the_middle_of_a_migration_costs_nothing(tmp_path: Path) -> None:
