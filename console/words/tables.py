@@ -89,9 +89,21 @@ def lineage(
     show_lineage(result)
 
 
-@app.command(epilog="Example: casparian explain ~/exports/odd.csv")
-def explain(subject: str, as_json: Json = False) -> int:
-    """Say why a file, job or topic is as it is."""
+@app.command(
+    epilog="Examples: casparian explain ~/exports/odd.csv; casparian explain job-7;"
+    " casparian explain 'sales: order_id=4711'"
+)
+def explain(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="A file, a job, a topic, or a row by what it holds: 'TOPIC: VALUE' or 'TOPIC:"
+            " COLUMN=VALUE'."
+        ),
+    ],
+    as_json: Json = False,
+) -> int:
+    """Say why a file, job or topic is as it is, or why a row is not there."""
     path = file_name(subject)
     named = path if "/" in subject else subject
     result = ask("explain", {"subject": named, "as_file": path if path != named else None})

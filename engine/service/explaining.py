@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from engine.models import (
     Round,
     SourceRoot,
 )
-from engine.paths import display
+from engine.paths import display, harmless
 from engine.queue import OPEN
-from engine.service.datasets import describe, topics
-from engine.service.missing import explain_row
+from engine.service.datasets import HISTORY_SUFFIX, describe, topics
+from engine.service.missing import explain_row, records_aside
 from engine.service.names import (
     containing_root,
     find_file,
@@ -47,16 +48,19 @@ def explain(
 
     `as_file` is the path that the subject means where it is neither a job nor a topic.
     """
+    if re.fullmatch(r"job-\d+", subject.strip()):
+        number = job_number(subject)
+        with house.catalog.reading() as session:
+            told = _job(session, number)
+        return _with_records(house, told, number)
+    topic, _, value = (part.strip() for part in subject.partition(":"))
+    topic = topic.removesuffix(HISTORY_SUFFIX).removesuffix(QUARANTINE_SUFFIX)
     with house.catalog.reading() as session:
-        if re.fullmatch(r"job-\d+", subject.strip()):
-            return _job(session, job_number(subject))
-        known = topics(session)
-        if subject in known:
-            return _topic(session, subject)
-        topic, found, value = subject.partition(":")
-        is_row = bool(found) and topic.strip() in known and bool(value.strip())
-    if is_row:
-        return explain_row(house, subject, topic.strip(), value.strip())
+        is_known = topic in topics(session)
+        if is_known and not value:
+            return _topic(session, topic)
+    if is_known:
+        return explain_row(house, subject, topic, value)
     with house.catalog.reading() as session:
         subject = as_file or subject
         try:
@@ -65,7 +69,24 @@ def explain(
             return _told(subject, "not granted", [error.message], [error.hint])
         except NotFound as error:
             return _unknown(session, subject, error)
-        return _file(session, location, root)
+        told = _file(session, location, root)
+        newest = session.scalar(
+            select(func.max(ProcessingJob.id)).where(ProcessingJob.location_id == location.id)
+        )
+    return _with_records(house, told, newest)
+
+
+def _with_records(house: House, told: Explanation, number: int | None) -> Explanation:
+    """What is told, with a few of the records that the job set aside as they stand in the file."""
+    if number is None:
+        return told
+    with house.catalog.reading() as session:
+        stored = session.scalars(select(JobOutput.topic).where(JobOutput.job_id == number)).all()
+    for topic in sorted({one for one in stored if one.endswith(QUARANTINE_SUFFIX)}):
+        told.evidence += records_aside(
+            house, topic.removesuffix(QUARANTINE_SUFFIX), f"_job_id = {number}"
+        )
+    return told
 
 
 def _told(subject: str, verdict: str, evidence: list[str], steps: list[str]) -> Explanation:
@@ -97,7 +118,7 @@ def _job(session: Session, number: int) -> Explanation:
     if job.error_hint:
         evidence.append(f"Advice: {job.error_hint}")
     if job.log:
-        evidence.append("Its log ends: " + display(job.log.strip()[-400:].encode()))
+        evidence.append("Its log ends: " + harmless(job.log.strip()[-400:], lines=True))
     evidence += _out_of_view(session, job)
     steps = {
         JobStatus.FAILED: [f'retry_job(jobs=["{name}"])'],
@@ -133,7 +154,10 @@ def _unknown(session: Session, subject: str, error: CasparianError) -> Explanati
     roots = [display(root.path) for root in live_roots(session)]
     row = re.fullmatch(r"\s*(\w+)\s*:\s*\S.*", subject)
     if row is not None:
-        why = f"No topic {row[1]!r} holds rows: no plugin published any yet."
+        known = sorted(topics(session))
+        near = difflib.get_close_matches(row[1], known, n=3, cutoff=0.5) or known[:5]
+        there = f"there are {', '.join(near)}" if near else "no plugin published any rows yet"
+        why = f"There is no topic {row[1]!r}: {there}."
         return _told(subject, "unknown", [why], ["casparian datasets"])
     if not subject.startswith(("/", "~")):
         return _told(subject, "unknown", [error.message], [error.hint])
@@ -141,6 +165,8 @@ def _unknown(session: Session, subject: str, error: CasparianError) -> Explanati
     if not path.is_absolute() or not _exists(path):
         why = f"There is no such file; granted folders: {', '.join(roots) or 'none'}."
         return _told(subject, "never seen", [why], ["check the path"])
+    if path.is_dir():
+        return _told(subject, "a folder", [error.message], [error.hint])
     root = containing_root(session, path)
     evidence = [
         (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
@@ -19,15 +22,16 @@ from engine.models import (
     Round,
     SourceRoot,
 )
-from engine.service.datasets import describe, quoted, topic_schema
+from engine.service.datasets import HISTORY_SUFFIX, describe, quoted, topic_schema
 from engine.service.names import full_name, sentence
 from engine.service.questions import ask
 from engine.service.results import Explanation
 from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.states import LocationState, OnDelete
 
-_HISTORY_SUFFIX = "_history"
 _SHOWN = 3
+_MOST_WORD = 200
+"""Characters of a value that is looked for as a word."""
 
 
 @dataclass
@@ -42,16 +46,22 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
 
     `text` is a value, or `column=value`.
     """
-    column, found, value = text.partition("=")
-    column, value = (column.strip(), value.strip()) if found else ("", text.strip())
     with house.catalog.reading() as session:
         schema = topic_schema(session, topic)
         dataset = describe(session, topic)
         passed_over = _passed_over(session, topic)
+    column, value = _asked(schema, text)
     findings = _Findings()
-    condition = _condition(schema, column if column in schema.names else "", value)
-    _in_rows(house, topic, condition, findings)
-    _in_quarantine(house, topic, value, findings)
+    columns = [column] if column else [one for one in schema.names if not one.startswith("_")]
+    condition = " OR ".join(_holds(one, schema.field(one).type, value) for one in columns)
+    _in_rows(house, topic, condition or "false", findings)
+    found = records_aside(house, topic, _names(value))
+    if found:
+        findings.verdicts.append("quarantined")
+        findings.evidence += found
+        findings.steps.append(f'get_datasets(names=["{topic}"], include=["quarantine"])')
+    if column is None and not findings.verdicts:
+        _near_columns(schema, topic, text, findings)
     if dataset.files_failed:
         findings.evidence.append(
             f"{sentence(dataset.files_failed, 'file')} failed and gave no row; it may stand there."
@@ -77,6 +87,26 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
     )
 
 
+def _asked(schema: pa.Schema, text: str) -> tuple[str | None, str]:
+    """Column and value of `column=value`; no column where it is none: a value may hold a `=`."""
+    name, found, value = text.partition("=")
+    alike = [one for one in schema.names if one.lower() == name.strip().lower()]
+    return (alike[0], value.strip()) if found and alike else (None, text)
+
+
+def _near_columns(schema: pa.Schema, topic: str, text: str, findings: _Findings) -> None:
+    """What is meant, perhaps, by a column that is none: else its value would seem to be missing."""
+    name, found, value = text.partition("=")
+    if not found:
+        return
+    findings.verdicts.append("no such column")
+    findings.evidence.append(
+        f"{topic} has no column {name.strip()!r}, and no column holds {text!r} as a whole."
+    )
+    for near in difflib.get_close_matches(name.strip().lower(), schema.names, n=3, cutoff=0.5):
+        findings.steps.append(f"explain(subject={json.dumps(f'{topic}: {near}={value.strip()}')})")
+
+
 def _passed_over(session: Session, topic: str) -> str:
     """What the jobs in view passed over, by reason; empty if nothing."""
     current = views.current_outputs(topic).subquery()
@@ -100,11 +130,38 @@ def _otherwise(findings: _Findings) -> str:
     return "never seen"
 
 
-def _condition(schema: pa.Schema, column: str, value: str) -> str:
-    """SQL that is true for rows which hold the value, in a column or in any."""
-    literal = "'" + value.replace("'", "''") + "'"
-    names = [column] if column else [name for name in schema.names if not name.startswith("_")]
-    return " OR ".join(f"CAST({quoted(name)} AS VARCHAR) = {literal}" for name in names) or "false"
+def _holds(column: str, kind: pa.DataType, value: str) -> str:
+    """SQL that is true for rows which hold the value, however its column writes it: 7 is 7.0."""
+    name, text = quoted(column), _literal(value)
+    same = f"CAST({name} AS VARCHAR) = {text}"
+    wanted = _sql_type(kind, value)
+    return f"{same} OR {name} = TRY_CAST({text} AS {wanted})" if wanted else same
+
+
+def _sql_type(kind: pa.DataType, value: str) -> str | None:
+    """As what a value can be compared without being rounded; None for as text alone."""
+    if pa.types.is_integer(kind):
+        return "HUGEINT" if re.fullmatch(r"[+-]?[0-9]+", value) else None
+    if pa.types.is_decimal(kind):
+        digits = value.partition(".")[2]
+        return f"DECIMAL(38, {kind.scale})" if len(digits) <= kind.scale else None
+    if pa.types.is_floating(kind):
+        return "DOUBLE"
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+    return "DATE" if pa.types.is_date(kind) else None
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _names(value: str) -> str:
+    """SQL that is true for records set aside in whose text the value stands as a word."""
+    if len(value) > _MOST_WORD:
+        return f"contains(raw, {_literal(value)})"
+    word = "".join(one if one.isalnum() else f"\\x{{{ord(one):x}}}" for one in value)
+    return f"regexp_matches(raw, '(^|\\W){word}($|\\W)')"
 
 
 def _in_rows(house: House, topic: str, condition: str, findings: _Findings) -> None:
@@ -113,7 +170,7 @@ def _in_rows(house: House, topic: str, condition: str, findings: _Findings) -> N
         findings.verdicts.append("it is there")
         findings.evidence.append(f"Rows that hold it: {_named(current)}.")
         return
-    gone = _places(house, topic + _HISTORY_SUFFIX, condition)
+    gone = _places(house, topic + HISTORY_SUFFIX, condition)
     if gone:
         newest = max(job for job, _ in gone)
         with house.catalog.reading() as session:
@@ -155,17 +212,14 @@ def _gone(session: Session, number: int) -> tuple[str, str]:
     return "superseded", f"a later run over {name} gives it no more"
 
 
-def _in_quarantine(house: House, topic: str, value: str, findings: _Findings) -> None:
-    literal = "'" + value.replace("'", "''") + "'"
-    named = f"{quoted(topic + QUARANTINE_SUFFIX)} WHERE contains(raw, {literal})"
+def records_aside(house: House, topic: str, condition: str) -> list[str]:
+    """Records in the quarantine of a topic: where each stands, what is wrong, and its text."""
+    named = f"{quoted(topic + QUARANTINE_SUFFIX)} WHERE {condition}"
     sql = f"SELECT file, line, reason, raw FROM {named} ORDER BY _job_id DESC LIMIT {_SHOWN}"  # noqa: S608 - as above
-    rows = _rows(house, sql)
-    if not rows:
-        return
-    findings.verdicts.append("quarantined")
-    for file, line, reason, raw in rows:
-        findings.evidence.append(f"{file} line {line}: {reason}. The record: {str(raw)[:300]}")
-    findings.steps.append(f'get_datasets(names=["{topic}"], include=["quarantine"])')
+    return [
+        f"{file}{'' if line is None else f' line {line}'}: {reason}. The record: {str(raw)[:300]}"
+        for file, line, reason, raw in _rows(house, sql)
+    ]
 
 
 def _rows(house: House, sql: str) -> list[list[object]]:

@@ -17,7 +17,7 @@ from engine.control import Caller
 from engine.house import House
 from engine.models import JobOutput
 from engine.sandbox import Wall, strongest_wall
-from engine.service.datasets import quoted, topic_schema, topics, unfinished
+from engine.service.datasets import HISTORY_SUFFIX, quoted, topic_schema, topics, unfinished
 from engine.service.names import sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import QueryResult
@@ -25,7 +25,6 @@ from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.lake import QUARANTINE_SCHEMA
 from engine.sinks.stamping import stamped_schema
 
-HISTORY_SUFFIX = "_history"
 _MOST_BYTES_FOR_A_MODEL = 19_000
 """Of rows in one answer: as JSON, with their columns, less than 8,000 tokens of four characters."""
 

@@ -31,6 +31,26 @@ def test_a_row_that_is_there_is_named(sales: House) -> None:
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_a_value_is_found_however_it_is_written_and_a_mistaken_column_is_said(
+    sales: House, data: Path
+) -> None:
+    (data / "sales-2.csv").write_text("order_id,Amt EUR\n7,2\n")
+    sales.call("scan", path=str(data))
+    sales.settle()
+
+    for written in ("Amt EUR=2", "Amt EUR = 2.00", "ORDER_ID=07", "order_id=+7"):
+        assert sales.call("explain", subject=f"sales: {written}")["verdict"] == "it is there"
+    for written in ("order_id=7.4", "order_id=70", "Amt EUR=7", "order_id=2 "):
+        verdict = sales.call("explain", subject=f"sales: {written}")["verdict"]
+        assert verdict == ("it is there" if written.endswith("2 ") else "never seen")
+    told = sales.call("explain", subject="sales: order=7")
+    assert (told["verdict"], told["next_steps"]) == (
+        "no such column",
+        ['explain(subject="sales: order_id=7")'],
+    )
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_a_record_set_aside_is_shown_raw(sales: House, data: Path) -> None:
     (data / "sales-2.csv").write_text("order_id,Amt EUR\n77,much\n78,1.0\n")
     sales.call("scan", path=str(data))
@@ -39,8 +59,13 @@ def test_a_record_set_aside_is_shown_raw(sales: House, data: Path) -> None:
     told = sales.call("explain", subject="sales: 77")
 
     assert told["verdict"] == "quarantined"
-    assert "The record: 77,much" in told["evidence"][0]
     assert "line 2" in told["evidence"][0]
+    for subject in ("sales: 77", "job-2", str(data / "sales-2.csv")):
+        said = sales.call("explain", subject=subject)["evidence"]
+        assert any("The record: 77,much" in line for line in said)
+    assert sales.call("explain", subject="sales: 7")["verdict"] == "never seen"
+    assert sales.call("explain", subject="sales_quarantine")["verdict"] == "incomplete"
+    assert sales.call("explain", subject=str(data))["verdict"] == "a folder"
 
 
 @pytest.mark.usefixtures("arrow_environment")
@@ -86,8 +111,9 @@ def test_what_no_file_holds_is_said_and_failed_files_are_named(sales: House, dat
 
 @pytest.mark.usefixtures("arrow_environment")
 def test_quotes_in_a_value_are_no_sql(sales: House) -> None:
-    assert sales.call("explain", subject="sales: x' OR '1'='1")["verdict"] == "never seen"
-    assert "holds rows" in sales.call("explain", subject="orders: 3")["evidence"][0]
+    assert sales.call("explain", subject="sales: x' OR '1'='1")["verdict"] == "no such column"
+    assert sales.call("explain", subject="sales: 1' OR \\x27")["verdict"] == "never seen"
+    assert "there are sales" in sales.call("explain", subject="orders: 3")["evidence"][0]
 
 
 @pytest.mark.usefixtures("arrow_environment")
