@@ -193,7 +193,8 @@ def _run_child(
     first = str(attempt.aside[0]["reason"]) if attempt.aside else ""
     rows, aside = sum(attempt.rows.values()), sum(attempt.codes.values())
     error = accounts.too_much_aside(aside, rows, first, order.quarantine)
-    if error is not None:  # the job of this file would fail of it
+    # The job of this file would fail of it; the test of a folder says itself what is set aside.
+    if error is not None and not order.keep_rows:
         raise error
 
 
@@ -217,11 +218,7 @@ def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatc
 
 def _keep(kept: list[list[object]], rows: pa.RecordBatch) -> None:
     """Take rows as plain values, what JSON has no word for as text."""
-    if len(kept) + rows.num_rows > _KEPT_ROWS:
-        raise PluginError(
-            f"more than {_KEPT_ROWS:,} rows from one sample",
-            hint="Keep samples small: a few records of each kind.",
-        )
+    _check_kept(len(kept) + rows.num_rows)
     for record in rows.to_pylist():
         values: list[object] = [
             value if value is None or isinstance(value, str | int | float) else str(value)
@@ -230,9 +227,19 @@ def _keep(kept: list[list[object]], rows: pa.RecordBatch) -> None:
         kept.append(values)
 
 
+def _check_kept(count: int) -> None:
+    if count > _KEPT_ROWS:
+        raise PluginError(
+            f"more than {_KEPT_ROWS:,} rows from one sample",
+            hint="Keep samples small: a few records of each kind.",
+        )
+
+
 def _take_aside(attempt: _Attempt, order: _Order, event: SetAside) -> None:
     attempt.codes[event.code] = attempt.codes.get(event.code, 0) + 1
-    if len(attempt.aside) < _MOST_ASIDE:
+    if order.keep_rows:
+        _check_kept(len(attempt.aside) + 1)
+    if order.keep_rows or len(attempt.aside) < _MOST_ASIDE:
         attempt.aside.append(
             {
                 "file": order.shown,

@@ -77,7 +77,7 @@ def _verdict(path: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
             if path.name == "quarantine.json" and not rows
             else verdict | {"verdict": "missing"}
         )
-    expected = cast("list[Any]", json.loads(path.read_text("utf-8")))
+    expected = _expected(path)
     told: list[str] = []
     for number in range(max(len(expected), len(rows))):
         wanted = expected[number] if number < len(expected) else None
@@ -85,6 +85,19 @@ def _verdict(path: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
         if not _is_same(wanted, given):
             told.append(f"row {number + 1}: expected {_short(wanted)}, got {_short(given)}")
     return verdict | ({"verdict": "differs", "differs": told} if told else {})
+
+
+def _expected(path: Path) -> list[Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} is not JSON: {error}",
+            hint="Mend it, or delete it and write it anew with --write.",
+        ) from error
+    if not isinstance(found, list):
+        raise ConfigError(f"{path} holds no list", hint="It is a list of rows: [{...}, ...].")
+    return cast("list[Any]", found)
 
 
 def _is_same(wanted: object, given: dict[str, Any] | None) -> bool:

@@ -87,19 +87,16 @@ def draft_plugin(
         group.merged.profile, followed = steered(group.merged.profile, goal)
         made = _drafted(path, group, alike, topic)
         samples = _with_odd(samples, group, sisters)
-    findings = inspect_files(
-        {name: text.encode() for name, text in made.files.items()}, entry="plugin.py"
-    )
-    manifest, trouble = manifest_or_finding(made.files["plugin.py"])
+    manifest, findings = gated(made.files)
     with house.catalog.writing() as session:
         base = (manifest.topics[0] if manifest else None) or topic or topic_from(path)
         name = known_name or _plugin_name(session, base, samples, path)
         row = _store(session, draft, name, samples, made, lockfile)
         row.sinks = sinks if sinks is not None else row.sinks or []
         identity, revision = row.id, row.revision
-        trouble += samples_missed(session, made.files["plugin.py"], samples)
+        findings += samples_missed(session, made.files["plugin.py"], samples)
         notice = taken(session, name, manifest.topics) if manifest else ""
-    result = _draft_result(identity, revision, made, manifest, [*findings_of(findings), *trouble])
+    result = _draft_result(identity, revision, made, manifest, findings)
     if goal:
         result.next_steps.append(_rest_of_goal(identity))
         result.summary += (
@@ -139,9 +136,7 @@ def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftFiles:
         files = {name: str(text) for name, text in row.files.items()}
         made = _Made(files, list(row.dependencies), row.method, [], row.profile)
         revision, digest = row.revision, row.digest
-    manifest, trouble = manifest_or_finding(files["plugin.py"])
-    findings = inspect_files({n: t.encode() for n, t in files.items()}, entry="plugin.py")
-    found = _draft_result(draft, revision, made, manifest, [*findings_of(findings), *trouble])
+    found = _draft_result(draft, revision, made, *gated(files))
     return DraftFiles(**found.model_dump(), files=files, digest=digest)
 
 
@@ -291,6 +286,14 @@ def _drafted(path: bytes, group: Group, pattern: str, topic: str | None) -> _Mad
         [*group.merged.drift, *drafted.ambiguities],
         {"format": profile.format, "fingerprint": profile.fingerprint, "topic": topic},
     )
+
+
+def gated(files: Mapping[str, str]) -> tuple[Manifest | None, list[FindingPart]]:
+    """The manifest of a plugin, if it has one, and what the gatekeeper finds in its files."""
+    encoded = {name: text.encode() for name, text in files.items()}
+    findings = findings_of(inspect_files(encoded, entry="plugin.py"))
+    manifest, trouble = manifest_or_finding(files["plugin.py"])
+    return manifest, findings or trouble
 
 
 def manifest_or_finding(source: str) -> tuple[Manifest | None, list[FindingPart]]:

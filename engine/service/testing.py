@@ -14,12 +14,11 @@ from engine.folding import fold
 from engine.house import House
 from engine.journal import Journal
 from engine.service.dependencies import wanted_dependencies
-from engine.service.drafts import findings_of, manifest_or_finding
+from engine.service.drafts import gated
 from engine.service.names import sentence
 from engine.service.results import FailedFile, PluginTest, Quarantined, TestedTopic
 from engine.service.trying import run_trial
 from gatekeeper.artifact import make_artifact
-from gatekeeper.rules import inspect_files
 
 
 def try_samples(
@@ -43,20 +42,18 @@ def try_samples(
     if not samples:
         raise ConfigError("no samples", hint="Put a few small files into the folder's sample/.")
     files = {"plugin.py": source, **(modules or {})}
-    encoded = {name: text.encode() for name, text in files.items()}
-    findings = findings_of(inspect_files(encoded, entry="plugin.py"))
-    manifest, trouble = manifest_or_finding(source)
-    if findings or trouble or manifest is None:
-        found = [*findings, *trouble]
+    manifest, findings = gated(files)
+    if findings or manifest is None:
         return PluginTest(
-            summary=f"The gatekeeper has {sentence(len(found), 'finding')}; nothing was run.",
-            findings=found,
+            summary=f"The gatekeeper has {sentence(len(findings), 'finding')}; nothing was run.",
+            findings=findings,
         )
     progress("building the environment", 0, len(samples))
     lock = publisher.lock(
         wanted_dependencies(files, dependencies), lockfile.encode() if lockfile else None
     )
     inputs = [_input(Path(sample)) for sample in samples]
+    encoded = {name: text.encode() for name, text in files.items()}
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "test.jsonl")
         run_trial(
@@ -90,6 +87,6 @@ def _told(outcomes: list[dict[str, Any]]) -> PluginTest:
     return PluginTest(
         summary=summary,
         topics=topics,
-        quarantined=[Quarantined(**one) for one in report.aside],
+        quarantined=[Quarantined(**aside) for one in outcomes for aside in one.get("aside", [])],
         failed=[FailedFile(**one) for one in report.failed],
     )

@@ -19,10 +19,9 @@ from engine.service.agreeing import Agreement, agreement, standings
 from engine.service.choosing import as_inputs, chosen_files, count_matching
 from engine.service.differences import against_active
 from engine.service.drafts import (
-    findings_of,
+    gated,
     known_draft,
     location_of,
-    manifest_or_finding,
     samples_missed,
     sinks_of,
 )
@@ -41,7 +40,6 @@ from engine.service.trying import run_trial
 from engine.waiting import result_within
 from gatekeeper.artifact import Artifact, artifact_hash, make_artifact
 from gatekeeper.manifest import Manifest
-from gatekeeper.rules import inspect_files
 
 _MOST_FILES = 10_000
 
@@ -70,13 +68,10 @@ def validate_plugin(
             all_files=all_files,
         )
         key = f"{draft}:{row.revision}:{','.join(one['key'] for one in asked.inputs)}"
-    findings = findings_of(
-        inspect_files({name: text.encode() for name, text in sources.items()}, entry="plugin.py")
-    )
-    manifest, trouble = manifest_or_finding(sources["plugin.py"])
-    trouble += unmatched
-    if findings or trouble or manifest is None:
-        return _refused(draft, manifest, findings + trouble)
+    manifest, findings = gated(sources)
+    findings += unmatched
+    if findings or manifest is None:
+        return _refused(draft, manifest, findings)
     journal = _journal(house, draft, key if files or not all_files else "")
     future = house.trials.start(key, lambda: _try(house, draft, asked, manifest, journal))
     try:

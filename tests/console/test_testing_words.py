@@ -73,9 +73,30 @@ def test_a_difference_is_named_row_by_row(house: House, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_all_that_is_set_aside_is_compared_and_what_is_no_json_is_told(
+    house: House, folder: Path
+) -> None:
+    (folder / "sample" / "a.csv").write_text("id,name\n1,x\n" + "bad,y\n" * 25)
+    (folder / "sample" / "b.csv").write_text("id,name\nbad,z\n")
+    casparian(house, "test", str(folder), "--write")
+    expected = folder / "expected" / "quarantine.json"
+    assert len(json.loads(expected.read_text())) == 26
+
+    for broken, said in (("{", "is not JSON"), ("{}", "holds no list"), ("\0", "is not JSON")):
+        expected.write_text(broken)
+        assert said in casparian(house, "test", str(folder), code=2)
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_findings_stop_it_and_a_folder_without_samples_is_told(house: House, folder: Path) -> None:
     (folder / "plugin.py").write_text("import os\n" + PLUGIN)
-    assert asked(house, "test", str(folder), code=1)["findings"]
+    assert [one["rule"] for one in asked(house, "test", str(folder), code=1)["findings"]] == [
+        "import"
+    ]
+    (folder / "plugin.py").write_text("import json\n")
+    assert [one["rule"] for one in asked(house, "test", str(folder), code=1)["findings"]] == [
+        "manifest"
+    ]
     (folder / "sample" / "a.csv").unlink()
 
     assert "sample files" in casparian(house, "test", str(folder), code=2)
