@@ -195,7 +195,9 @@ def prove(connection: Any, sql: str, tables: frozenset[str]) -> set[str]:
         connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0][0]
     )
     if tree.get("error"):
-        raise Refused(str(tree.get("error_message") or "only one SELECT statement is allowed"))
+        why = str(tree.get("error_message") or "")
+        is_other = not why or why.startswith("Only SELECT")
+        raise Refused("only one SELECT statement is allowed" if is_other else why)
     statements = tree.get("statements", [])
     if len(statements) != 1:
         raise Refused(f"{len(statements)} statements; only one SELECT is allowed")

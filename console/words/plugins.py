@@ -89,8 +89,8 @@ def draft(
     show_findings(parts(result, "findings"))
     for point in cast("list[str]", result["ambiguities"]):
         showing.say(f"? {point}")
-    wanted = ", ".join(cast("list[str]", result["dependencies"])) or "none of its own"
-    showing.say(f"Dependencies: {wanted}; pyarrow is always there.")
+    own = [one for one in cast("list[str]", result["dependencies"]) if one != "pyarrow"]
+    showing.say(f"Dependencies: {', '.join(['pyarrow', *own])}.")
     showing.say(str(result["summary"]))
     showing.say_steps(result)
 

@@ -60,7 +60,8 @@ def _without_odd(filled: _Found) -> tuple[_Found, str | None]:
     odd = next((t for t in one.examples if decide([t]).type == "string"), None)
     kind = typed[0][1].type
     where = f"{odd!r} in {file}" if odd is not None else f"{file}, where most are"
-    told = f"{kind} in {len(typed):,} files, not in all of {len(plain):,} (such as {where})"
+    whole = len(typed) + len(plain)
+    told = f"{kind} in {len(typed):,} of {whole:,} files, in the others not all (such as {where})"
     if len(plain) <= _FEW * len(filled):
         kept = [pair for pair in filled if pair not in plain]
         return kept, f"{told}: records with values that are none are set aside"

@@ -23,7 +23,7 @@ from engine.models import (
 from engine.paths import display, harmless
 from engine.queue import OPEN
 from engine.service.datasets import HISTORY_SUFFIX, describe, topics
-from engine.service.missing import explain_row, records_aside
+from engine.service.missing import explain_row, records_aside, rows_of_member
 from engine.service.names import (
     containing_root,
     find_file,
@@ -32,6 +32,7 @@ from engine.service.names import (
     live_roots,
     resolve,
     sentence,
+    split_part,
 )
 from engine.service.results import Explanation
 from engine.sinks.interface import QUARANTINE_SUFFIX
@@ -63,8 +64,9 @@ def explain(
         return explain_row(house, subject, topic, value)
     with house.catalog.reading() as session:
         subject = as_file or subject
+        name, part = split_part(subject)
         try:
-            location, root = find_file(session, subject)
+            location, root = find_file(session, name)
         except NotGranted as error:
             return _told(subject, "not granted", [error.message], [error.hint])
         except NotFound as error:
@@ -73,19 +75,43 @@ def explain(
         newest = session.scalar(
             select(func.max(ProcessingJob.id)).where(ProcessingJob.location_id == location.id)
         )
-    return _with_records(house, told, newest)
+    told = _with_records(house, told, newest)
+    if part is not None and newest is not None:
+        told.evidence.append(_of_part(house, newest, part))
+    return told
+
+
+def _of_part(house: House, number: int, part: str) -> str:
+    """What a job gave of one member of an archive."""
+    counts = {
+        topic: rows_of_member(house, topic, number, part) for topic in _topics_of(house, number)
+    }
+    given = [
+        sentence(count, "record set aside", "records set aside")
+        if topic.endswith(QUARANTINE_SUFFIX)
+        else f"{sentence(count, 'row')} of {topic}"
+        for topic, count in counts.items()
+        if count
+    ]
+    return f"Of {part} it gave {', '.join(given) or 'nothing: is a part of that name in it?'}"
+
+
+def _topics_of(house: House, number: int) -> list[str]:
+    """The tables that a job gave rows to, quarantines among them."""
+    with house.catalog.reading() as session:
+        stored = session.scalars(select(JobOutput.topic).where(JobOutput.job_id == number))
+        return sorted(set(stored))
 
 
 def _with_records(house: House, told: Explanation, number: int | None) -> Explanation:
     """What is told, with a few of the records that the job set aside as they stand in the file."""
     if number is None:
         return told
-    with house.catalog.reading() as session:
-        stored = session.scalars(select(JobOutput.topic).where(JobOutput.job_id == number)).all()
-    for topic in sorted({one for one in stored if one.endswith(QUARANTINE_SUFFIX)}):
-        told.evidence += records_aside(
-            house, topic.removesuffix(QUARANTINE_SUFFIX), f"_job_id = {number}"
-        )
+    for topic in _topics_of(house, number):
+        if topic.endswith(QUARANTINE_SUFFIX):
+            told.evidence += records_aside(
+                house, topic.removesuffix(QUARANTINE_SUFFIX), f"_job_id = {number}"
+            )
     return told
 
 

@@ -222,6 +222,17 @@ def records_aside(house: House, topic: str, condition: str) -> list[str]:
     ]
 
 
+def rows_of_member(house: House, table: str, number: int, member: str) -> int:
+    """How many rows of a table, or records of a quarantine, a job read from one member."""
+    column = "member" if table.endswith(QUARANTINE_SUFFIX) else "_member"
+    with house.catalog.reading() as session:
+        if column == "_member" and column not in topic_schema(session, table).names:
+            return 0
+    condition = f"_job_id = {number} AND {column} = {_literal(member)}"
+    sql = f"SELECT count(*) FROM {quoted(table)} WHERE {condition}"  # noqa: S608 - as above
+    return int(str(_rows(house, sql)[0][0]))
+
+
 def _rows(house: House, sql: str) -> list[list[object]]:
     """The answer; none where the topic has no such table yet."""
     try:

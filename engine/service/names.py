@@ -145,6 +145,12 @@ def find_file(session: Session, name: str) -> tuple[FileLocation, SourceRoot]:
     )
 
 
+def split_part(file: str) -> tuple[str, str | None]:
+    """A file's name, and the part of it that stands behind `::`."""
+    name, found, part = file.partition("::")
+    return name, part if found else None
+
+
 def _by_path(session: Session, path: Path) -> list[tuple[FileLocation, SourceRoot]]:
     root = containing_root(session, path)
     relative = os.fsencode(path)[len(root.path.rstrip(b"/")) + 1 :]

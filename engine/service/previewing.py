@@ -10,7 +10,7 @@ from engine.formats.interface import Profile
 from engine.house import House
 from engine.paths import absolute
 from engine.profile import profile_file
-from engine.service.names import find_file, full_name, sentence
+from engine.service.names import find_file, full_name, sentence, split_part
 from engine.service.results import Column, Preview
 
 _MOST_PARTS = 100
@@ -20,7 +20,7 @@ def preview_file(
     house: House, _caller: Caller, *, file: str, rows: int = 5, max_chars: int = 4000
 ) -> Preview:
     """Look at one known file: what is certain, what is not, and why."""
-    name, part = _split_part(file)
+    name, part = split_part(file)
     with house.catalog.reading() as session:
         location, root = find_file(session, name)
         path, shown = absolute(root.path, location.path), full_name(location, root)
@@ -46,12 +46,6 @@ def preview_file(
         parts=[str(one.part) for one in profile.parts[:_MOST_PARTS]],
         next_steps=_after_preview(profile, number),
     )
-
-
-def _split_part(file: str) -> tuple[str, str | None]:
-    """A file's name, and the part of it that stands behind `::`."""
-    name, found, part = file.partition("::")
-    return name, part if found else None
 
 
 def _after_preview(profile: Profile, number: int) -> list[str]:

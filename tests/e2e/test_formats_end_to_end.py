@@ -107,6 +107,14 @@ def test_a_record_goes_to_the_quarantine_of_its_own_topic(house: House, data: Pa
     assert house.rows("SELECT count(*) FROM feed_stops_quarantine") == [[0]]
     sets = house.call("get_datasets")["datasets"]
     assert {one["topic"]: one["quarantined"] for one in sets} == {"feed_stops": 0, "feed_trips": 1}
+    path = str(data / "feed-2.zip")
+    for part, said in (
+        ("stops.txt", "1 row of feed_stops"),
+        ("trips.txt", "1 row of feed_trips, 1 record set aside"),
+        ("no.txt", "nothing: is a part of that name in it?"),
+    ):
+        told = house.call("explain", subject=f"{path}::{part}")
+        assert told["evidence"][-1] == f"Of {part} it gave {said}"
 
 
 @pytest.mark.usefixtures("arrow_environment")

@@ -142,8 +142,8 @@ def test_a_few_files_of_text_do_not_take_a_column_its_type(tmp_path: Path) -> No
 
     assert few.type == "int64"
     assert few.ambiguity == (
-        "int64 in 9 files, not in all of 1 (such as 'nine' in f9.csv): records with values that"
-        " are none are set aside"
+        "int64 in 9 of 10 files, in the others not all (such as 'nine' in f9.csv): records with"
+        " values that are none are set aside"
     )
     assert many.type == "string"
     assert "kept as text" in str(many.ambiguity)
