@@ -13,6 +13,8 @@ from casparian_flow.reading.blocks import Fault, Place
 
 MOST_RECORD_BYTES = 16 << 20
 _SWALLOWED_SHARE = 0.8
+_MOST_TEXT_LINES = 8
+"""Of one cell whose quotes are right, each divided like a record: more are no text by accident."""
 _MOST_WASTED = 8
 """How often lines may be gone over again, on average, for quotes that do not close."""
 WHITESPACE = "whitespace"
@@ -116,7 +118,8 @@ def _parse(
         if is_last and feed.is_at_end and _is_open(row, b"".join(lines[-count:]), dialect):
             yield "a quote that never closes", 1, count
             return
-        if count > 1 and width > 1 and _swallows(lines[start : start + count], dialect, width):
+        taken = lines[start : start + count]
+        if count > 1 and width > 1 and _swallows(taken, dialect, width):
             reason = f"a quote that only closes {count - 1} lines further, over whole records"
             yield reason, 1, count
             return
@@ -137,8 +140,14 @@ class Written(Protocol):
     def padded(self) -> bool: ...  # noqa: D102
 
 
-def cells_of(lines: Iterable[str], dialect: Written) -> Iterator[list[str]]:
-    """Rows of cells, as a dialect of one character between them divides lines."""
+def cells_of(
+    lines: Iterable[str], dialect: Written, *, strict: bool = False
+) -> Iterator[list[str]]:
+    """Rows of cells, as a dialect of one character between them divides lines.
+
+    Raises:
+        csv.Error: with `strict`, a quote closes before its cell ends.
+    """
     return csv.reader(
         lines,
         delimiter=dialect.delimiter,
@@ -147,6 +156,7 @@ def cells_of(lines: Iterable[str], dialect: Written) -> Iterator[list[str]]:
         escapechar=dialect.escape or None,
         doublequote=True,
         skipinitialspace=dialect.padded,
+        strict=strict,
     )
 
 
@@ -154,7 +164,18 @@ def _swallows(lines: list[bytes], dialect: Dialect, width: int) -> bool:
     """Whether the lines of a record are nearly all records themselves, if quotes mean nothing."""
     mark = dialect.delimiter.encode(dialect.encoding)
     whole = [line.count(mark) == width - 1 for line in lines]
-    return whole[0] and sum(whole) >= _SWALLOWED_SHARE * len(whole)
+    if not whole[0] or sum(whole) < _SWALLOWED_SHARE * len(whole):
+        return False
+    return len(lines) > _MOST_TEXT_LINES or not _is_well_formed(lines, dialect)
+
+
+def _is_well_formed(lines: list[bytes], dialect: Dialect) -> bool:
+    """Whether each quote of a record that opens a cell is closed where the cell ends."""
+    texts = (line.decode(dialect.encoding, "surrogateescape") for line in lines)
+    try:
+        return len(list(cells_of(texts, dialect, strict=True))) == 1
+    except csv.Error:
+        return False
 
 
 def _is_open(row: list[str], raw: bytes, dialect: Dialect) -> bool:

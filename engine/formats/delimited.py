@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from casparian_flow.reading.naming import distinct, header_names, named_above
+from casparian_flow.reading.splitting import WEAK
 from engine.formats import footers, headers
 from engine.formats.dialects import (
     SAMPLE_ROWS,
@@ -61,7 +62,9 @@ def _passed_over(
     if best.least:
         yield "records with fewer fields than the header are filled up at their end (`least`)"
     if best.dialect.comment:
-        yield f"lines that begin with {best.dialect.comment!r} are passed over as comments"
+        mark, number = best.dialect.comment, _commented_record(sample, best)
+        like = f"; line {number} has as many cells as a record" if number else ""
+        yield f"lines that begin with {mark!r} are passed over as comments{like}"
     count = arguments.get("skip", 0)
     if count:
         lines = "1 line above the table is" if count == 1 else f"{count} lines above the table are"
@@ -70,6 +73,18 @@ def _passed_over(
         yield f"{lines} passed over{like}"
     if "\x00" in sample.text:
         yield "NUL characters in the text"
+
+
+def _commented_record(sample: Sample, best: Dialected) -> int:
+    """The first line below a header that begins like a comment and is divided like a record."""
+    mark, delimiter = best.dialect.comment, best.dialect.delimiter
+    if delimiter in WEAK:
+        return 0
+    first = best.rows[0].line
+    for number, line in enumerate(sample.text.split("\n")[:SAMPLE_ROWS], 1):
+        if number > first and line.startswith(mark) and line.count(delimiter) == best.width - 1:
+            return number
+    return 0
 
 
 def _begins_with_value(cells: Sequence[str]) -> bool:

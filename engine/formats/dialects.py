@@ -16,6 +16,8 @@ from engine.formats.extents import Row, extent_of
 from engine.formats.interface import Sample
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", ":", WHITESPACE)
+_DECIMAL_COMMA = re.compile(r"\D*\d[\d. ]*,\d+\D*")
+"""A number with a decimal comma, with a sign, a unit or a currency about it."""
 _LEAST_SHARE = 0.8
 _LEAST_OF_WEAK = 8
 _JUDGED_ROWS = 300
@@ -77,7 +79,7 @@ def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
                 readings.append(one)
     if not readings:
         return _single_column(sample, comment, is_named=is_named)
-    readings = _without_cut_words(_without_literal_quotes(readings))
+    readings = _without_cut_numbers(_without_cut_words(_without_literal_quotes(readings)))
     best = max(readings, key=lambda one: one.score)
     weak = best.dialect.delimiter in WEAK
     if not is_named and (len(best.rows) < 3 or (weak and not _is_surely_a_table(best))):
@@ -110,6 +112,22 @@ def _without_cut_words(readings: list[Dialected]) -> list[Dialected]:
         one for one in readings if not are_even or one.dialect.delimiter != ":"
         or not any(" " in cell.strip() for row in one.rows[1:50] for cell in row.cells)
     ]  # fmt: skip
+
+
+def _without_cut_numbers(readings: list[Dialected]) -> list[Dialected]:
+    """Without the one at commas where another makes even rows and all commas are decimal ones.
+
+    `4504,66 €;5883,80 €` is two numbers, and not three cells.
+    """
+    others = (one for one in readings if one.dialect.delimiter in (";", "\t", "|"))
+    if not any(one.share >= 0.9 and _has_only_decimal_commas(one) for one in others):
+        return readings
+    return [one for one in readings if one.dialect.delimiter != ","]
+
+
+def _has_only_decimal_commas(one: Dialected) -> bool:
+    cells = [cell for row in one.rows[:_JUDGED_ROWS] for cell in row.cells if "," in cell]
+    return bool(cells) and all(_DECIMAL_COMMA.fullmatch(cell) for cell in cells)
 
 
 def _is_surely_a_table(one: Dialected) -> bool:

@@ -326,3 +326,25 @@ def test_a_header_without_end_is_said_in_few_words(tmp_path: Path) -> None:
         run(source, tmp_path / "b.csv")
 
     assert len(caught.value.message) < 500
+
+
+def test_a_comma_within_numbers_divides_no_cells(tmp_path: Path) -> None:
+    rows = "".join(f"{n},66 €;{n + 1}.883,80 €\n" for n in range(1, 9))
+    content = f"Some Ltd\n\nRegion;Amount\n{rows}\nEnd of report\n"
+
+    kept = run(drafted(tmp_path, "a.csv", content.encode()), tmp_path / "a.csv")
+
+    assert kept.rows["t"][0] == {"Region": 1.66, "Amount": 2883.8, "_line": 4}
+
+
+def test_a_comment_that_is_divided_like_a_record_is_said(tmp_path: Path) -> None:
+    start = "# of today\nid,what\n1,a\n"
+
+    like, unlike = (
+        told(tmp_path, "a.csv", start + rest).problems
+        for rest in ("#2,b\n3,c\n", "# and more\n3,c\n")
+    )
+
+    passed_over = "lines that begin with '#' are passed over as comments"
+    assert f"{passed_over}; line 4 has as many cells as a record" in like
+    assert passed_over in unlike
