@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from casparian_flow.errors import PluginError
 from casparian_flow.reading.blocks import Block, Fault
 from casparian_flow.reading.kinds import KINDS, convert
+from casparian_flow.reading.lines import OtherEncoding
 from casparian_flow.reading.sources import DAMAGES
 from casparian_flow.sdk import BasePlugin
 
@@ -239,6 +240,10 @@ def _undamaged(
             raise
         why = f"the member cannot be read to its end: {error}"
         _set_member_aside(plugin, "MEMBER_DAMAGED", member, why, topic)
+    except OtherEncoding as error:
+        if member is None:
+            raise
+        _set_member_aside(plugin, error.code, member, error.message, topic)
 
 
 class _Misfits(NamedTuple):

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from casparian_flow.reading.blocks import Block, Bounds, Fault, Place, empty
-from casparian_flow.reading.lines import MARKED
+from casparian_flow.reading.lines import MARKED, refuse_utf8, splits_utf8
 from casparian_flow.reading.naming import header_names, named_above
 from casparian_flow.reading.sources import Source
 from casparian_flow.reading.splitting import MOST_RECORD_BYTES, Dialect, Row, place_of, split
@@ -100,6 +100,7 @@ class _Bytes:
         self.encoding = encoding
         self.has_offsets = True
         self.at = 0
+        self._is_unproven = splits_utf8(encoding)
         wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
         if wide:
             self._decode = codecs.getincrementaldecoder(encoding)(MARKED).decode
@@ -112,6 +113,9 @@ class _Bytes:
         piece = self._stream.read(count) if self._decode is None else self._decoded(count)
         if self.at == 0 and piece.startswith(codecs.BOM_UTF8):
             piece, self.at = piece[3:], 3
+        if self._is_unproven and not piece.isascii():
+            self._is_unproven = False
+            refuse_utf8(piece, self.encoding)
         return piece.replace(b"\r", b"\n") if self._is_old_mac else piece
 
     def _decoded(self, count: int) -> bytes:

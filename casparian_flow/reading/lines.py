@@ -6,6 +6,7 @@ import codecs
 import io
 from collections.abc import Iterator
 
+from casparian_flow.errors import PluginError
 from casparian_flow.reading.blocks import Fault, Place
 from casparian_flow.reading.sources import Source
 
@@ -30,6 +31,35 @@ def not_text(place: Place, encoding: str) -> Fault:
     return Fault(shown, "NOT_TEXT", f"bytes that are not {encoding}")
 
 
+class OtherEncoding(PluginError):
+    """A source is text in another encoding than the one it is read in."""
+
+    code = "OTHER_ENCODING"
+
+
+def splits_utf8(encoding: str) -> bool:
+    """Whether the two bytes of a letter in UTF-8 are two characters: text in it seems right."""
+    return len("é".encode().decode(encoding, "replace")) == 2
+
+
+def refuse_utf8(data: bytes, encoding: str) -> None:
+    """Refuse text in UTF-8 where another encoding was said: `Zürich` would become `ZÃ¼rich`.
+
+    Raises:
+        OtherEncoding: all that is not ASCII in the data is UTF-8.
+    """
+    if data.isascii():
+        return
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data, final=False)
+    except UnicodeDecodeError:
+        return
+    raise OtherEncoding(
+        f"the file is text in UTF-8, this plugin reads {encoding}",
+        hint="Draft a plugin from files that are in UTF-8, with a pattern that matches only them.",
+    )
+
+
 def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
     """Yield the lines of a source; one that is not text in its encoding, or endless, as a fault.
 
@@ -39,7 +69,7 @@ def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
         yield from _wide_lines(source, encoding)
         return
     offset = 0
-    for number, raw in enumerate(_split(source), 1):
+    for number, raw in enumerate(_split(source, encoding), 1):
         body = raw.rstrip(b"\r\n")
         if number == 1 and body.startswith(codecs.BOM_UTF8):
             body = body[3:]
@@ -83,9 +113,11 @@ def _pass_over(text: io.TextIOWrapper, begun: str) -> None:
         begun = text.readline(1 << 20)
 
 
-def _split(source: Source) -> Iterator[bytes]:
+def _split(source: Source, encoding: str) -> Iterator[bytes]:
     stream = source.stream
     head = stream.read(1 << 16)
+    if splits_utf8(encoding):
+        refuse_utf8(head, encoding)
     if b"\r" in head and b"\n" not in head:
         yield from _old_mac(head, source)
         return

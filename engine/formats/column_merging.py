@@ -34,10 +34,13 @@ def merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> Colu
                 null_words=[], unit=None, nulls=sum(c.nulls for _, c in found),
             )  # fmt: skip
     examples = list(dict.fromkeys(text for _, one in filled for text in one.examples))[:3]
+    words = {text for _, one in found if not _has_values(one) for text in one.examples if text}
+    is_typed = whole.type not in ("string", "json")
     return replace(
         whole,
         name=name,
         examples=examples,
+        null_words=sorted({*whole.null_words, *words}) if is_typed else whole.null_words,
         nulls=sum(one.nulls for _, one in found),
         ambiguity=odd or whole.ambiguity,
     )

@@ -14,6 +14,7 @@ from difflib import SequenceMatcher
 
 from engine.formats.column_merging import merged_column
 from engine.formats.interface import ColumnProfile, Profile, Reading
+from engine.formats.sampling import ESTIMATED
 
 _LEAST_ALIKE = 0.6
 _LEAST_SHARED, _LEAST_OF_WIDER = 0.5, 0.2
@@ -59,14 +60,19 @@ def merge(seen: Sequence[Seen], *, named: Seen | None = None) -> Merged:
         base = next((one for one in alike if _shows_encoding(base, one)), base)
     merged = Merged(base.profile)
     kin: list[Seen] = []
+    standing = base.profile
     for one in seen:
-        if one is base or _is_kin(base.profile, one.profile):
+        if one is base or (
+            _is_kin(base.profile, one.profile) and _same_encoding(standing, one.profile)
+        ):
+            standing = standing if one.profile.is_ascii else one.profile
             kin.append(one)
             merged.files.append(one.name)
         else:
             merged.others.append(one.name)
+    merged.profile = _in_encoding_of(base.profile, kin)
     if len(kin) > 1 and not base.profile.parts:
-        merged.profile = _together(base.profile, kin, merged.drift)
+        merged.profile = _together(merged.profile, kin, merged.drift)
     return merged
 
 
@@ -89,6 +95,23 @@ def drift_between(base: Profile, other: Profile) -> str | None:
 
 def _shows_encoding(base: Seen, one: Seen) -> bool:
     return not one.profile.is_ascii and way_of(one.profile) == way_of(base.profile)
+
+
+def _in_encoding_of(base: Profile, kin: Sequence[Seen]) -> Profile:
+    """The base, read in the encoding that others show where it is ASCII and shows none."""
+    shown = next((one.profile for one in kin if not one.profile.is_ascii), None)
+    if not base.is_ascii or shown is None or base.reading is None or shown.reading is None:
+        return base
+    encoding = shown.reading.arguments.get("encoding")
+    if encoding is None or "encoding" not in base.reading.arguments:
+        return base
+    return replace(
+        base,
+        encoding=shown.encoding,
+        is_ascii=False,
+        reading=replace(base.reading, arguments={**base.reading.arguments, "encoding": encoding}),
+        problems=(*base.problems, *(one for one in shown.problems if one.startswith(ESTIMATED))),
+    )
 
 
 def _is_kin(base: Profile, other: Profile) -> bool:
@@ -135,7 +158,8 @@ def _names(profile: Profile) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "", name.lower())
+    """A name without what is often written otherwise; of a name of signs alone, all of it."""
+    return re.sub(r"[\W_]+", "", name.casefold()) or name
 
 
 def _together(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Profile:
@@ -193,12 +217,20 @@ def _listed(files: Sequence[str], count: int) -> str:
 
 
 def _all_renamed(base: Profile, kin: Sequence[Seen]) -> dict[str, str]:
-    """Renames that some file shows and none contradicts by having both names."""
+    """Renames that some file shows and none contradicts by having both names.
+
+    Columns that the base lacks are one, too, if their names differ in no letter.
+    """
     found: dict[str, set[str]] = {}
     for one in kin:
         for alias, name in _renamed(base, one.profile).items():
             found.setdefault(alias, set()).add(name)
     together = [{column.name for column in one.profile.columns} for one in kin]
+    first = {_plain(column.name): column.name for column in base.columns}
+    for name in dict.fromkeys(column.name for one in kin for column in one.profile.columns):
+        known = first.setdefault(_plain(name), name)
+        if known != name:
+            found.setdefault(name, {known})
     return {
         alias: next(iter(names))
         for alias, names in found.items()

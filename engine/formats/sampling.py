@@ -37,6 +37,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+ESTIMATED = "not UTF-8; read as"
+"""How the note begins that an encoding is an estimate."""
 _LEAST_BINARY, _FEW_CONTROLS = 0.02, 2
 _CONTROLS = bytes((*range(1, 9), 11, *range(14, 27), 28, 29, 30, 31))
 """Bytes that text rarely holds; not SOH's kin that FIX uses, nor the escape of colours."""
@@ -140,7 +142,7 @@ def _estimated(content: bytes, error: UnicodeDecodeError) -> tuple[str, str]:
     others = [guess for guess in ("cp1252", *guesses) if guess not in (first, "utf_8")]
     others = list(dict.fromkeys(others))[:3]
     also = f" (also possible: {', '.join(others)})" if others else ""
-    return first, f"not UTF-8; read as {first}, which is an estimate{also}"
+    return first, f"{ESTIMATED} {first}, which is an estimate{also}"
 
 
 def _is_western(content: bytes) -> bool:

@@ -207,3 +207,52 @@ def test_files_without_a_header_are_of_one_kind_only_if_they_are_as_wide(tmp_pat
     both = merged(tmp_path, "1,2,3\n4,5,6\n7,8,9\n", "1,2\n4,5\n7,8\n")
 
     assert (len(both.files), len(both.others)) == (1, 1)
+
+
+def test_columns_that_the_base_lacks_are_one_where_only_their_case_differs(tmp_path: Path) -> None:
+    found = merged(
+        tmp_path, "id,b\n1,x\n", "id,b\n1,x\n", "id,b,New One\n1,x,7\n", "id,b,NEW_ONE\n1,x,8\n"
+    )
+
+    new = columns(found)["New One"]
+    assert (new.aliases, new.optional, new.type) == (["NEW_ONE"], True, "int64")
+    assert set(columns(found)) == {"id", "b", "New One"}
+
+
+def test_names_without_a_latin_letter_are_told_apart(tmp_path: Path) -> None:
+    found = merged(tmp_path, "дата,сумма\n1,2\n", "дата,сумма\n1,2\n", "дата,город\n1,Киев\n")
+
+    assert columns(found)["сумма"].aliases == []
+    assert set(columns(found)) == {"дата", "сумма", "город"}
+
+
+def test_a_spelling_of_a_missing_value_counts_where_a_file_has_no_other(tmp_path: Path) -> None:
+    found = merged(tmp_path, "id,n\n1,5\n2,6\n", "id,n\n1,-\n")
+
+    assert (columns(found)["n"].type, columns(found)["n"].null_words) == ("int64", ["-"])
+
+
+def test_files_in_ascii_are_read_in_the_encoding_that_others_show(tmp_path: Path) -> None:
+    texts = (
+        "id,city\n1,Bonn\n",
+        "id,city\n1,Rom\n",
+        "id,city,x\n1,Zürich,\n",
+        "id,city,x\n2,Köln,\n",
+    )
+    for number, (text, encoding) in enumerate(
+        zip(texts, ("ascii", "ascii", "cp1252", "utf-8"), strict=True)
+    ):
+        (tmp_path / f"f{number}.csv").write_bytes(text.encode(encoding))
+
+    found = merge(
+        [
+            Seen(f"f{number}.csv", profile_file(os.fsencode(tmp_path / f"f{number}.csv")))
+            for number in range(4)
+        ]
+    )
+    source = draft_source(found.profile, topic="t", pattern="*").source
+
+    assert found.others == ["f3.csv"]
+    assert run(source, tmp_path / "f2.csv").rows["t"][0]["city"] == "Zürich"
+    with pytest.raises(PluginError, match="text in UTF-8, this plugin reads cp1252"):
+        run(source, tmp_path / "f3.csv")
