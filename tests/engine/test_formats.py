@@ -244,6 +244,7 @@ def test_members_of_one_shape_are_one_table_and_others_are_told_apart(tmp_path: 
         ("a.orc", b"ORC" + b"\x01" * 300),
         ("a.arrow", b"ARROW1\x00\x00" + b"\x07" * 300),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_damaged_file_is_said_to_be_one_and_takes_nothing_down(
     tmp_path: Path, name: str, content: bytes
