@@ -13,9 +13,11 @@ from casparian_flow.reading.naming import names_in
 from casparian_flow.reading.splitting import MOST_RECORD_BYTES, WEAK, WHITESPACE, cells_of
 from engine.formats.elimination import NULL_SPELLINGS, looks_typed
 from engine.formats.extents import Row, extent_of
+from engine.formats.fixed_width import is_ruled
 from engine.formats.interface import Sample
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", "||", ":", WHITESPACE)
+_GAP, _MARKS = re.compile(r"\S {2,}\S"), re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"\D*\d[\d. ]*,\d+\D*")
 """A number with a decimal comma, with a sign, a unit or a currency about it."""
 _LEAST_SHARE = 0.8
@@ -62,7 +64,7 @@ class Dialected:
 
 def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
     """The dialect whose rows are even and whose cells are clean."""
-    if not is_named and sample.is_markup:
+    if not is_named and (sample.is_markup or is_ruled(sample.text)):
         return None
     comment = _comment_of(sample.text)
     csv.field_size_limit(MOST_RECORD_BYTES)
@@ -79,7 +81,10 @@ def best_of(sample: Sample, *, is_named: bool) -> Dialected | None:
                 readings.append(one)
     if not readings:
         return _single_column(sample, comment, is_named=is_named)
-    readings = _without_cut_numbers(_without_cut_words(_without_literal_quotes(readings)))
+    readings = _without_cut_words(_without_literal_quotes(readings))
+    readings = _without_aligned(_without_cut_numbers(readings), sample.text)
+    if not readings:
+        return None
     best = max(readings, key=lambda one: one.score)
     weak = best.dialect.delimiter in WEAK
     if not is_named and (len(best.rows) < 3 or (weak and not _is_surely_a_table(best))):
@@ -123,6 +128,25 @@ def _without_cut_numbers(readings: list[Dialected]) -> list[Dialected]:
     if not any(one.share >= 0.9 and _has_only_decimal_commas(one) for one in others):
         return readings
     return [one for one in readings if one.dialect.delimiter != ","]
+
+
+def _without_aligned(readings: list[Dialected], text: str) -> list[Dialected]:
+    """Without those that divide text whose fields stand below one another, blanks between them.
+
+    `1,234,567  08:30:15  2024-05-01 12:00` has three fields, whatever its marks; where a header
+    has a name less than blanks divide, a field has blanks within.
+    """
+    lines = [line for line in text.split("\n")[:_JUDGED_ROWS] if line.strip()]
+    if sum(_GAP.search(line) is not None for line in lines) < 0.9 * len(lines):
+        return readings
+    commas = sum(line.count(",") for line in lines)
+    are_marks = sum(len(_MARKS.findall(line)) for line in lines) > 0.8 * commas
+    return [
+        one for one in readings
+        if not (one.dialect.delimiter == "," and are_marks)
+        and one.dialect.delimiter != ":"
+        and not (one.dialect.delimiter == WHITESPACE and one.unnamed)
+    ]  # fmt: skip
 
 
 def _has_only_decimal_commas(one: Dialected) -> bool:

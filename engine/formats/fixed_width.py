@@ -16,8 +16,12 @@ _LEAST_LINES, _JUDGED_LINES, _MOST_LINE = 4, 2_000, 1_000
 _LEAST_WIDE, _WIDE_GAP = 3, 3
 _TOP = 8
 """Lines in which a report's heading stands."""
+_MORE = 1.5
+"""How many times as many fields a table has without a title: one more comes of chance."""
 _SHARE_OF_PAGES = 0.1
-_RULE = re.compile(r"[-=_]{2,}(?:[ +|]+[-=_]{2,})+\s*")
+_JUDGED_RULED, _FEW_CROSSING = 100, 0.1
+"""Lines below a rule, and the share of them whose text may run into the next field."""
+_RULE = re.compile(r"(?=.*[-=_]{2})[-=_]+(?:[ +|]+[-=_]+)+\s*")
 
 
 def recognise(sample: Sample) -> Profile | None:
@@ -41,6 +45,8 @@ def recognise(sample: Sample) -> Profile | None:
     least = 2 if rule is not None else _LEAST_WIDE if _has_wide_gap(lines) else _LEAST_LINES
     if len(spans) < 2 or len(lines) < least:
         return None
+    joined = _joined(lines, spans)
+    spans = joined if rule is None and _is_header(lines, joined) else spans
     header = _is_header(lines, spans)
     names = [lines[0][begin:end].strip() if header else "" for begin, end in spans]
     fields = [[name, begin, end] for name, (begin, end) in zip(distinct(names), spans, strict=True)]
@@ -50,7 +56,22 @@ def recognise(sample: Sample) -> Profile | None:
         "fixed_width", "read", {"encoding": encoding, "fields": fields, "skip": first}
     )
     shape = "|".join(f"{name}@{begin}" for name, begin, _ in fields)
-    return profile_of("fixed width", reading, sample, header=header, shape=shape)
+    above = numbered.index(table[0])
+    told = f"{above} lines above the table are" if above > 1 else "1 line above the table is"
+    problems = [f"{told} passed over"] if above else []
+    return profile_of("fixed width", reading, sample, header=header, problems=problems, shape=shape)
+
+
+def is_ruled(text: str) -> bool:
+    """Whether dashes near the top say where the fields of nearly all lines below them begin."""
+    lines = [line.expandtabs() for line in text[: _MOST_LINE * _JUDGED_RULED].split("\n")]
+    rule = next((at for at, line in enumerate(lines[:10]) if _RULE.fullmatch(line)), None)
+    if rule is None or set(lines[rule]) & set("+|"):
+        return False
+    edges = [begin for begin, _ in _ruled(lines[rule])[1:]]
+    below = [line for line in lines[rule + 1 : rule + _JUDGED_RULED] if line.strip()]
+    crossing = sum(any(line[at - 1 : at].strip() for at in edges) for line in below)
+    return bool(below) and crossing <= _FEW_CROSSING * len(below)
 
 
 def _first_page(numbered: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -77,7 +98,9 @@ def _first_of_table(numbered: Sequence[tuple[int, str]]) -> int:
     fields = [
         len(_spans(lines[start:])) for start in range(min(_TOP, len(lines) - _LEAST_LINES + 1))
     ]
-    start = fields.index(max(fields)) if fields else 0
+    start = next(
+        (at for at, count in enumerate(fields) if count > 1 and max(fields[at:]) < _MORE * count), 0
+    )
     return 0 if any(map(_has_numbers, lines[:start])) else start
 
 
@@ -97,6 +120,28 @@ def _spans(lines: Sequence[str]) -> list[tuple[int, int | None]]:
     ends: list[int | None] = [*starts[1:], None]
     starts[0] = 0
     return list(zip(starts, ends, strict=True))
+
+
+def _joined(
+    lines: Sequence[str], spans: Sequence[tuple[int, int | None]]
+) -> list[tuple[int, int | None]]:
+    """Fields, with those that the first line leaves empty joined to the one before.
+
+    Where never more than one blank stands between the two they are words of one text, or a date
+    and its time.
+    """
+    joined: list[tuple[int, int | None]] = []
+    for begin, end in spans:
+        gaps = {
+            len(line[:begin]) - len(line[:begin].rstrip())
+            for line in lines[1:]
+            if begin < len(line) and line[begin:end].strip() and not line[begin].isspace()
+        }
+        if joined and not lines[0][begin:end].strip() and gaps == {1}:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 def _has_wide_gap(lines: Sequence[str]) -> bool:
