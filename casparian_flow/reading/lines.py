@@ -48,11 +48,11 @@ def refuse_utf8(data: bytes, encoding: str) -> None:
     Raises:
         OtherEncoding: all that is not ASCII in the data is UTF-8.
     """
-    if data.isascii():
-        return
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(data, final=False)
+        text = codecs.getincrementaldecoder("utf-8")().decode(data, final=False)
     except UnicodeDecodeError:
+        return
+    if text.isascii():  # nothing else, or the last byte alone: `Bogotá` in another encoding
         return
     raise OtherEncoding(
         f"the file is text in UTF-8, this plugin reads {encoding}",

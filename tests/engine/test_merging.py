@@ -256,3 +256,18 @@ def test_files_in_ascii_are_read_in_the_encoding_that_others_show(tmp_path: Path
     assert run(source, tmp_path / "f2.csv").rows["t"][0]["city"] == "Zürich"
     with pytest.raises(PluginError, match="text in UTF-8, this plugin reads cp1252"):
         run(source, tmp_path / "f3.csv")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.log"])
+def test_a_last_letter_is_not_enough_to_be_utf8(tmp_path: Path, name: str) -> None:
+    lines = {
+        "a.csv": "id,city\n1,Lima\n2,Quito\n3,Bogotá",
+        "a.log": "".join(f"2020-01-01 10:00:0{n} INFO tea\n" for n in range(9))
+        + "2020-01-01 10:00:09 INFO café",
+    }
+    (tmp_path / name).write_bytes(lines[name].encode("cp1252"))
+    source = draft_source(profile_file(os.fsencode(tmp_path / name)), topic="t", pattern="*").source
+
+    rows = run(source, tmp_path / name).rows["t"]
+
+    assert rows[-1] == rows[-1] | ({"city": "Bogotá"} if name == "a.csv" else {"message": "café"})
