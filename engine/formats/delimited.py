@@ -65,6 +65,12 @@ def _passed_over(
         mark, number = best.dialect.comment, _commented_record(sample, best)
         like = f"; line {number} has as many cells as a record" if number else ""
         yield f"lines that begin with {mark!r} are passed over as comments{like}"
+    spread = _spread_record(sample, best)
+    if spread:
+        yield (
+            f"the record of line {spread} has a cell of several lines, each divided like a record:"
+            " one cell, or records with quotes that are none"
+        )
     count = arguments.get("skip", 0)
     if count:
         lines = "1 line above the table is" if count == 1 else f"{count} lines above the table are"
@@ -84,6 +90,17 @@ def _commented_record(sample: Sample, best: Dialected) -> int:
     for number, line in enumerate(sample.text.split("\n")[:SAMPLE_ROWS], 1):
         if number > first and line.startswith(mark) and line.count(delimiter) == best.width - 1:
             return number
+    return 0
+
+
+def _spread_record(sample: Sample, best: Dialected) -> int:
+    """The line of the first record whose lines are all divided like records; 0 if none is."""
+    delimiter = best.dialect.delimiter
+    lines = sample.text.split("\n")
+    for row in best.rows:
+        within = lines[row.line - 1 : row.end]
+        if len(within) > 1 and all(one.count(delimiter) == best.width - 1 for one in within):
+            return row.line
     return 0
 
 

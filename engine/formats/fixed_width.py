@@ -36,7 +36,7 @@ def recognise(sample: Sample) -> Profile | None:
         return None
     if any(len(line) > _MOST_LINE for _, line in numbered):
         return None
-    numbered = _first_page(numbered)
+    whole, numbered = numbered, _first_page(numbered)
     start = _first_of_table(numbered)
     rule = next((n for n, (_, line) in enumerate(numbered[:10]) if _RULE.fullmatch(line)), None)
     table = numbered[start:] if rule is None else numbered[max(0, rule - 1) :]
@@ -59,6 +59,7 @@ def recognise(sample: Sample) -> Profile | None:
     above = numbered.index(table[0])
     told = f"{above} lines above the table are" if above > 1 else "1 line above the table is"
     problems = [f"{told} passed over"] if above else []
+    problems += _other_headings(whole, numbered)
     return profile_of("fixed width", reading, sample, header=header, problems=problems, shape=shape)
 
 
@@ -90,6 +91,19 @@ def _first_page(numbered: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
         for at, (number, line) in enumerate(numbered)
         if at < _TOP or heading(line) not in top
     ]
+
+
+def _other_headings(whole: Sequence[tuple[int, str]], kept: Sequence[tuple[int, str]]) -> list[str]:
+    """What is said of lines that are passed over though they say something of their own."""
+    first = {" ".join(line.split()) for _, line in kept[:_TOP]}
+    left = {number for number, _ in whole} - {number for number, _ in kept}
+    for number, line in whole:
+        if number in left and " ".join(line.split()) not in first:
+            which = f"{line.strip()[:60]!r} in line {number}"
+            return [
+                f"lines above the table come again with other numbers ({which}); they are passed over"
+            ]
+    return []
 
 
 def _first_of_table(numbered: Sequence[tuple[int, str]]) -> int:

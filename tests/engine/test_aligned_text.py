@@ -68,3 +68,16 @@ def test_records_at_the_top_are_no_title_because_a_gap_runs_down_below_them(tmp_
     assert not profile.problems
     assert [column.name for column in titled.columns] == header.split()
     assert "1 line above the table is passed over" in titled.problems
+
+
+def test_headings_of_pages_that_say_something_of_their_own_are_named(tmp_path: Path) -> None:
+    page = "NAME          QTY\n------------ ----\n" + "".join(
+        f"{'item ' + letter * 3:<12} {number:>4}\n"
+        for number, letter in enumerate("abcdefghijklmnop")
+    )
+    same = "".join(f"ACME Report\n{page}" for _ in range(3))
+    other = "".join(f"Branch {number} North\n{page}" for number in (1, 2, 3))
+
+    assert not [one for one in told(tmp_path, "a.txt", same).problems if "again" in one]
+    [said] = [one for one in told(tmp_path, "b.txt", other).problems if "again" in one]
+    assert "('Branch 2 North' in line 20); they are passed over" in said

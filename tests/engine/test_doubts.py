@@ -348,3 +348,13 @@ def test_a_comment_that_is_divided_like_a_record_is_said(tmp_path: Path) -> None
     passed_over = "lines that begin with '#' are passed over as comments"
     assert f"{passed_over}; line 4 has as many cells as a record" in like
     assert passed_over in unlike
+
+
+def test_a_cell_of_lines_like_records_is_said(tmp_path: Path) -> None:
+    rows = "".join(f"A{n},bolt {n},{n}\n" for n in range(9))
+
+    profile = told(tmp_path, "a.csv", f'sku,what,n\n{rows}B3,"Tube 6,2\nB4,rod 5",3\nB5,x,4\n')
+    plain = told(tmp_path, "b.csv", f'sku,what,n\n{rows}B3,"Tube 6,\nrod 5",3\nB5,x,4\n')
+
+    assert any(one.startswith("the record of line 11 has a cell") for one in profile.problems)
+    assert not plain.problems
