@@ -99,10 +99,8 @@ def _other_headings(whole: Sequence[tuple[int, str]], kept: Sequence[tuple[int, 
     left = {number for number, _ in whole} - {number for number, _ in kept}
     for number, line in whole:
         if number in left and " ".join(line.split()) not in first:
-            which = f"{line.strip()[:60]!r} in line {number}"
-            return [
-                f"lines above the table come again with other numbers ({which}); they are passed over"
-            ]
+            again = f"come again with other numbers ({line.strip()[:60]!r} in line {number})"
+            return [f"lines above the table {again}; they are passed over"]
     return []
 
 
