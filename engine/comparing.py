@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 import pyarrow as pa
 
+from engine.exact_text import exact_text
+
 _MOST_EXAMPLES = 3
+_MOST_CELLS_TOLD = 4
 _CELL_CHARS = 80
 _PLACE = ("_member", "_line")
 
@@ -22,6 +24,8 @@ class Difference:
     removed: int = 0
     changed: int = 0
     same: int = 0
+    by_order: int = 0
+    """Changed rows that name no line of their own: paired by their order, perhaps wrongly."""
     columns: dict[str, int] = field(default_factory=dict[str, int])
     examples: list[str] = field(default_factory=list[str])
     """Such as `a.csv line 3: amount 1.5 → 2.5`."""
@@ -32,6 +36,7 @@ class Difference:
         self.removed += other.removed
         self.changed += other.changed
         self.same += other.same
+        self.by_order += other.by_order
         for name, count in other.columns.items():
             self.columns[name] = self.columns.get(name, 0) + count
         self.examples += other.examples[: _MOST_EXAMPLES - len(self.examples)]
@@ -41,89 +46,119 @@ def compare(before: pa.Table, after: pa.Table, *, file: str) -> Difference:
     """How the rows of a file change.
 
     In: two tables without the host's lineage columns. Rows are the same record if they name the
-    same line (and member), where both name each only once; else by their order. Columns that only
-    one has count as changed where they hold a value.
+    same line (and member), where both name each only once. Else equal rows are the same record,
+    and those left are paired by their order. Columns that only one has count as changed where they
+    hold a value. Values are equal as `exact_text` says.
     """
-    old, new = _framed(before), _framed(after)
-    key = _key(old, new)
-    names = list(dict.fromkeys([*old.columns, *new.columns]))
-    for name in names:
-        old, new = _with(old, name), _with(new, name)
-    values = [name for name in names if name not in (*key, "@row")]
-    old = old.with_columns(pl.lit(1).alias("@old"))
-    new = new.with_columns(pl.lit(1).alias("@new"))
-    joined = old.join(new, on=key, how="full", suffix=":new", coalesce=True, nulls_equal=True)
-    in_old, in_new = pl.col("@old").is_not_null(), pl.col("@new").is_not_null()
-    both = joined.filter(in_old & in_new)
-    differs = {name: both[name].ne_missing(both[f"{name}:new"]) for name in values}
+    names = list(dict.fromkeys([*before.column_names, *after.column_names]))
+    old, new = _framed(before, names), _framed(after, names)
+    place = _place(before, after, names, old, new)
+    same = 0
+    if not place:
+        old, new, same = _without_equal(old, new)
+    key = place or ["nth"]
+    old = old.with_columns(pl.lit(True).alias("is_old"))
+    new = new.with_columns(pl.lit(True).alias("is_new"))
+    joined = old.join(new, on=key, how="full", suffix="'", coalesce=True, nulls_equal=True)
+    both = joined.filter(pl.col("is_old") & pl.col("is_new"))
+    differs = {
+        index: both[f"c{index}"].ne_missing(both[f"c{index}'"])
+        for index in range(len(names))
+        if f"c{index}" not in key
+    }
     changed = pl.Series([False] * both.height, dtype=pl.Boolean)
     for mask in differs.values():
         changed = changed | mask
-    found = Difference(
-        added=joined.filter(~in_old).height,
-        removed=joined.filter(~in_new).height,
-        changed=int(changed.sum()),
-        same=both.height - int(changed.sum()),
-        columns={name: int(mask.sum()) for name, mask in differs.items() if mask.any()},
+    count = int(changed.sum())
+    return Difference(
+        added=joined["is_old"].null_count(),
+        removed=joined["is_new"].null_count(),
+        changed=count,
+        same=same + both.height - count,
+        by_order=0 if place else count,
+        columns={names[index]: int(mask.sum()) for index, mask in differs.items() if mask.any()},
+        examples=[
+            f"{file} {_told_place(both, row, names, place)}: {_told_cells(both, row, names)}"
+            for row in changed.arg_true().head(_MOST_EXAMPLES).to_list()
+        ],
     )
-    found.examples = _examples(both, differs, changed, key, file)
-    return found
 
 
-def _framed(table: pa.Table) -> pl.DataFrame:
-    """Values as text, so that a type that widened does not make every row differ."""
-    for index, name in enumerate(table.schema.names):
-        if pa.types.is_nested(table.schema.types[index]):
-            texts = [json.dumps(value, default=str) for value in table.column(index).to_pylist()]
-            table = table.set_column(index, name, pa.array(texts, pa.string()))
-    frame = pl.DataFrame(pl.from_arrow(table))
-    texts = [
-        (
-            pl.col(name).cast(pl.Float64)
-            if kind.is_numeric() and name not in _PLACE
-            else pl.col(name)
+def _framed(table: pa.Table, names: Sequence[str]) -> pl.DataFrame:
+    """The values as text in columns `c0`, `c1`, … in the order of `names`, null where not there.
+
+    Beside them `nth`, the row's number from 1.
+    """
+    texts = {
+        f"c{index}": (
+            exact_text(table.column(name))
+            if name in table.column_names
+            else pa.nulls(table.num_rows, pa.string())
         )
-        .cast(pl.String)
-        .str.strip_suffix(".0" if kind.is_numeric() else "")
-        .alias(name)
-        for name, kind in frame.schema.items()
-    ]
-    return frame.select(texts).with_row_index("@row")
+        for index, name in enumerate(names)
+    }
+    return pl.DataFrame(pl.from_arrow(pa.table(texts))).with_row_index("nth", offset=1)
 
 
-def _key(old: pl.DataFrame, new: pl.DataFrame) -> list[str]:
-    places = [name for name in _PLACE if name in old.columns and name in new.columns]
-    is_named = "_line" in places and all(
-        not frame.select(places).is_duplicated().any() and frame["_line"].null_count() == 0
+def _place(
+    before: pa.Table, after: pa.Table, names: Sequence[str], old: pl.DataFrame, new: pl.DataFrame
+) -> list[str]:
+    """The columns that tell a record's place, if they tell each record's from every other's."""
+    shared = set(before.column_names) & set(after.column_names)
+    if "_line" not in shared:
+        return []
+    place = [f"c{names.index(name)}" for name in _PLACE if name in shared]
+    is_told = all(
+        not frame.select(place).is_duplicated().any() and not frame[place[-1]].null_count()
         for frame in (old, new)
     )
-    return places if is_named else ["@row"]
+    return place if is_told else []
 
 
-def _with(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """With a column, null where it was not there."""
-    return (
-        frame if name in frame.columns else frame.with_columns(pl.lit(None, pl.String).alias(name))
-    )
+def _without_equal(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """What is left without the rows that both hold, numbered anew by its order; how many went."""
+    key = ["whole", "again"]
+    frames = [
+        frame.with_columns(_whole(frame)).with_columns(
+            pl.int_range(pl.len()).over("whole").alias("again")
+        )
+        for frame in (old, new)
+    ]
+    left = [
+        one.join(other, on=key, how="anti", maintain_order="left")
+        .drop(*key, "nth")
+        .with_row_index("nth", offset=1)
+        for one, other in (frames, frames[::-1])
+    ]
+    return left[0], left[1], old.height - left[0].height
 
 
-def _examples(
-    both: pl.DataFrame,
-    differs: Mapping[str, pl.Series],
-    changed: pl.Series,
-    key: Sequence[str],
-    file: str,
-) -> list[str]:
-    examples: list[str] = []
-    for row in changed.arg_true().head(_MOST_EXAMPLES).to_list():
-        place = ", ".join(f"{name.strip('@_')} {both[name][row]}" for name in key)
-        told = [
-            f"{name} {_cell(both[name][row])} → {_cell(both[f'{name}:new'][row])}"
-            for name, mask in differs.items()
-            if mask[row]
-        ]
-        examples.append(f"{file} {place}: {'; '.join(told[:4])}")
-    return examples
+def _whole(frame: pl.DataFrame) -> pl.Expr:
+    """All values of a row as one text, each with its length before it, so that none looks alike."""
+    parts = [
+        pl.concat_str(
+            pl.col(name).str.len_bytes().cast(pl.String), pl.lit(":"), pl.col(name)
+        ).fill_null("-")
+        for name in frame.columns
+        if name != "nth"
+    ]
+    return pl.concat_str(parts or [pl.lit("")]).alias("whole")
+
+
+def _told_place(both: pl.DataFrame, row: int, names: Sequence[str], place: Sequence[str]) -> str:
+    if not place:
+        return "without a line of its own"
+    return ", ".join(f"{names[int(key[1:])].strip('_')} {both[key][row]}" for key in place)
+
+
+def _told_cells(both: pl.DataFrame, row: int, names: Sequence[str]) -> str:
+    pairs = [
+        (name, both[f"c{index}"][row], both[f"c{index}'"][row])
+        for index, name in enumerate(names)
+        if f"c{index}'" in both.columns
+    ]
+    told = [f"{name} {_cell(was)} → {_cell(now)}" for name, was, now in pairs if was != now]
+    return "; ".join(told[:_MOST_CELLS_TOLD])
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,128 @@
+"""Give the values of a column as texts that are equal where, and only where, the values are."""
+
+# pyarrow.compute makes its functions when it is imported; a checker does not see them.
+# pyright: reportAttributeAccessIssue=false
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, cast
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_WHOLE_BELOW = 2.0**63
+_ZEROS_TO_NANOSECONDS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+
+
+def exact_text(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """A column's values as text; null stays null.
+
+    Numbers of different types have the same text where they are the same number, and so have
+    moments and durations of different units. Moments with a time zone are told in UTC and end in
+    `Z`; bytes are told in hexadecimal; nested values as JSON.
+    """
+    tell = next(tell for is_so, tell in _TELLERS if is_so(column.type))
+    return tell(column)
+
+
+def _floats(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Whole numbers without a point, all others in the shortest form that gives them back."""
+    column = column.cast(pa.float64())
+    small = pc.less(pc.abs(column), pa.scalar(_WHOLE_BELOW))
+    whole = pc.and_kleene(small, pc.equal(pc.floor(column), column))
+    integers = pc.if_else(whole, column, pa.scalar(0.0)).cast(pa.int64()).cast(pa.string())
+    others = _decimals(column)
+    return cast("pa.ChunkedArray[Any]", pc.if_else(whole, integers, others))
+
+
+def _without_exponents(texts: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """`1E-8` as 0.00000001."""
+    has = pc.match_substring_regex(texts, r"\d[eE]")
+    if not pc.any(has).as_py():
+        return texts
+    told = [
+        format(Decimal(text), "f") if is_short else text
+        for text, is_short in zip(texts.to_pylist(), has.to_pylist(), strict=True)
+    ]
+    return pa.chunked_array([pa.array(told, pa.string())])
+
+
+def _without_zeros(texts: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Without zeros at the end of a fraction, and without its point where nothing is left."""
+    shorter = pc.replace_substring_regex(texts, r"(\.\d*?)0+$", r"\1")
+    return cast("pa.ChunkedArray[Any]", pc.replace_substring_regex(shorter, r"\.$", ""))
+
+
+def _decimals(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    return _without_zeros(_without_exponents(column.cast(pa.string())))
+
+
+def _moments(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    texts = _without_zeros(column.cast(pa.timestamp(column.type.unit)).cast(pa.string()))
+    return texts if column.type.tz is None else _joined(texts, "Z")
+
+
+def _times(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    return _without_zeros(column.cast(pa.string()))
+
+
+def _durations(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """In nanoseconds, in as many digits as it takes."""
+    counts = column.cast(pa.int64())
+    texts = counts.cast(pa.string())
+    longer = _joined(texts, "0" * _ZEROS_TO_NANOSECONDS[column.type.unit])
+    is_zero = pc.equal(counts, pa.scalar(0))
+    return cast("pa.ChunkedArray[Any]", pc.if_else(is_zero, texts, longer))
+
+
+def _bytes(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    encoded = cast("pl.Series", pl.from_arrow(column)).bin.encode("hex")
+    return pa.chunked_array([encoded.to_arrow().cast(pa.string())], pa.string())
+
+
+def _encoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    return exact_text(column.cast(column.type.value_type))
+
+
+def _plain(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    return column.cast(pa.string())
+
+
+def _joined(texts: pa.ChunkedArray[Any], end: str) -> pa.ChunkedArray[Any]:
+    return cast("pa.ChunkedArray[Any]", pc.binary_join_element_wise(texts, pa.scalar(end), ""))
+
+
+def _by_value(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """One by one, for types that Arrow has no text for."""
+    told = [
+        None if value is None else json.dumps(value, default=str) for value in column.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(told, pa.string())])
+
+
+def _is_any(_kind: pa.DataType) -> bool:
+    return True
+
+
+_TELLERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...] = (
+    (pa.types.is_dictionary, _encoded),
+    (pa.types.is_floating, _floats),
+    (pa.types.is_decimal, _decimals),
+    (pa.types.is_timestamp, _moments),
+    (pa.types.is_time, _times),
+    (pa.types.is_duration, _durations),
+    (pa.types.is_binary, _bytes),
+    (pa.types.is_large_binary, _bytes),
+    (pa.types.is_fixed_size_binary, _bytes),
+    (pa.types.is_boolean, _plain),
+    (pa.types.is_integer, _plain),
+    (pa.types.is_string, _plain),
+    (pa.types.is_large_string, _plain),
+    (pa.types.is_string_view, _plain),
+    (pa.types.is_date, _plain),
+    (pa.types.is_null, _plain),
+    (_is_any, _by_value),
+)
