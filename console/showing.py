@@ -58,6 +58,11 @@ def say(text: str, *, style: str = "") -> None:
     out.print(Text.assemble(plain(text), style=style))
 
 
+def say_aside(text: str) -> None:
+    """A sentence on stderr, beside what the command answers."""
+    err.print(plain(text))
+
+
 def say_steps(result: Mapping[str, object]) -> None:
     """The next steps of a result, if they are commands."""
     steps = result.get("next_steps")

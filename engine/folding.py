@@ -32,6 +32,8 @@ class Report:
 
     passed: int = 0
     failed: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    failed_before: int = 0
+    """Of those, files that the version in force failed on, too."""
     causes: dict[str, Cause] = field(default_factory=dict[str, Cause])
     rows: dict[str, int] = field(default_factory=dict[str, int])
     sample: dict[str, list[dict[str, str | None]]] = field(
@@ -56,6 +58,7 @@ def fold(outcomes: Iterable[dict[str, Any]]) -> Report:
         why = one["reason"] or _contradiction(report, one)
         if why:
             _add_failure(report, str(one["file"]), str(why))
+            report.failed_before += bool(one["failed_before"])
         else:
             _add(report, one)
     return report

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 _END = "end"
+
+
+@contextlib.contextmanager
+def only_writer(path: Path) -> Generator[Journal]:
+    """The journal at `path`, once no other process writes to it; others wait meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield Journal(path)
+    finally:
+        os.close(fd)
 
 
 class Journal:
@@ -46,10 +60,9 @@ class Journal:
         """Whether this file was tried."""
         return key in self._keys
 
-    def counts(self) -> tuple[int, int]:
-        """Files tried and files that failed."""
-        outcomes = list(self.outcomes())
-        return len(outcomes), sum(bool(one["reason"]) for one in outcomes)
+    def of(self, keys: Collection[str]) -> Iterator[dict[str, Any]]:
+        """The outcomes of these files."""
+        return (one for one in self.outcomes() if one["key"] in keys)
 
     def add(self, outcome: dict[str, object]) -> None:
         """Keep one file's outcome."""

@@ -11,12 +11,16 @@ import base64
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
+import time
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,7 +39,7 @@ from engine.events import Closed, Opened, Raised, Rows, SetAside
 from engine.guest_log import Log
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
-from engine.journal import Journal
+from engine.journal import only_writer
 from engine.sandbox import strongest_wall
 from engine.settings import load_settings
 
@@ -44,6 +48,7 @@ _CELL_CHARS = 200
 _COMPARED_ROWS = 2_000_000
 _KEPT_ROWS = 10_000
 _TRIED_BEFORE_STOPPING, _SHARE_THAT_STOPS = 20, 0.9
+_ENDS_S = 5.0
 
 
 @dataclass
@@ -93,7 +98,6 @@ def run(request: dict[str, object]) -> None:
     home = Home(settings.home)
     files = cast("dict[str, str]", request["files"])
     lockfile = bytes.fromhex(str(request["lockfile"]))
-    journal = Journal(Path(str(request["journal"])))
     wall = strongest_wall(allow_unconfined=settings.allow_unconfined)
     leased = venvs.lease(home.venvs, lockfile, keep_bytes=settings.venvs_mb << 20)
     parent = WarmParent(
@@ -104,21 +108,35 @@ def run(request: dict[str, object]) -> None:
         settings=GuestSettings(settings.guest_memory_mb << 20, settings.scratch_mb << 20),
         on_close=leased.close,
     )
-    tried, failed = journal.counts()
+    inputs = cast("list[dict[str, Any]]", request["inputs"])
     log = Log()
-    with contextlib.closing(parent):
-        for one in cast("list[dict[str, Any]]", request["inputs"]):
+    with contextlib.closing(parent), only_writer(Path(str(request["journal"]))) as journal:
+        known = list(journal.of({str(one["key"]) for one in inputs}))
+        tried = sum(_counts(one) for one in known)
+        failed = sum(_counts(one) and bool(one["reason"]) for one in known)
+        for one in inputs:
             key = str(one["key"])
             if journal.has(key):
                 continue
             order = _order(request, files, one)
             outcome = _try_file(parent, order, log, settings.memfd_limit_mb << 20)
-            journal.add({"key": key, "level": wall.level.value, **outcome})
-            tried, failed = tried + 1, failed + bool(outcome["reason"])
+            outcome |= {
+                "key": key,
+                "level": wall.level.value,
+                "failed_before": one["failed_before"],
+            }
+            journal.add(outcome)
+            if _counts(outcome):
+                tried, failed = tried + 1, failed + bool(outcome["reason"])
             is_wrong = tried >= _TRIED_BEFORE_STOPPING and failed >= _SHARE_THAT_STOPS * tried
             if request["may_stop"] and is_wrong:
                 break
-    journal.end(log.text()[-4000:])
+        journal.end(log.text()[-4000:])
+
+
+def _counts(outcome: dict[str, Any]) -> bool:
+    """Whether an outcome tells of the draft: not where the version in force failed, too."""
+    return not (outcome["failed_before"] and outcome["reason"])
 
 
 def _order(request: dict[str, object], files: dict[str, str], one: dict[str, Any]) -> _Order:
@@ -290,16 +308,42 @@ def _changes(
         return Difference(added=rows.get(topic, 0), removed=count, examples=[told])
     old = pa.concat_tables(before, promote_options="permissive") if before else pa.table({})
     new = pa.Table.from_batches(kept) if kept else pa.table({})
-    return compare(old, new, file=order.shown)
+    try:
+        return compare(old, new, file=order.shown)
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+    ) as error:
+        told = f"{order.shown}: counted and not compared: {error}"
+        return Difference(added=rows.get(topic, 0), removed=count, examples=[told[:_CELL_CHARS]])
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process once the other end of a pipe is closed; at once if it does not obey."""
+    os.read(lifeline, 1)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    time.sleep(_ENDS_S)
+    os._exit(1)
 
 
 def main() -> None:
-    """Read one request from stdin, write to stdout how it ended; outcomes go to the journal."""
+    """Read one request from stdin, write to stdout how it ended; outcomes go to the journal.
+
+    The first argument is a descriptor: the reading end of a pipe that closes when we are to end.
+    """
     answer: dict[str, object]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.umask(0o022)  # guests that changed users read the environment; the home is private
     try:
+        threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
         run(json.load(sys.stdin))
         answer = {"done": True}
     except CasparianError as error:
         answer = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+    except KeyboardInterrupt:
+        hint = "Validate again: a backtest goes on where it was."
+        answer = {"error": {"code": "ERROR", "message": "the trial was stopped", "hint": hint}}
     json.dump(answer, sys.stdout)

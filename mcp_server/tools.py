@@ -287,7 +287,7 @@ def add_writing_tools(mcp: MCPServer, door: Door) -> None:
     async def cancel_job(
         context: Context, jobs: list[str]
     ) -> Annotated[CallToolResult, results.States]:
-        """Stop waiting and running jobs."""
+        """Stop waiting and running jobs; a draft's name stops its trial."""
         return answer(await ask(door, context, "cancel_job", jobs=jobs))
 
     @mcp.tool(annotations=_WRITE)

@@ -111,7 +111,7 @@ def retry(job: list[str], as_json: Json = False) -> None:
     done(ask("retry_job", {"jobs": job}), as_json=as_json)
 
 
-@app.command(epilog="Example: casparian cancel job-7")
+@app.command(epilog="Examples: casparian cancel job-7 · casparian cancel draft-sales-1")
 def cancel(job: list[str], as_json: Json = False) -> None:
-    """Stop waiting and running jobs."""
+    """Stop waiting and running jobs; or the trial of a draft, which validate picks up again."""
     done(ask("cancel_job", {"jobs": job}), as_json=as_json)

@@ -169,14 +169,21 @@ def validate(
         "all_files": all_files,
         "wait_s": 86400,
     }
-    result = ask("validate_plugin", params, what="trying the draft")
+    try:
+        result = ask("validate_plugin", params, what="trying the draft")
+    except KeyboardInterrupt:
+        showing.say_aside(
+            f"The engine goes on trying it: `casparian validate {draft}` picks it up,"
+            f" `casparian cancel {draft}` ends it."
+        )
+        raise
     if as_json:
         showing.show_json(result)
     else:
         show_validation(result)
     if result["state"] == "rejected":
         return exits.REJECTED
-    if not result["ok"]:
+    if not result["ok"] or result["failed"]:
         return exits.FAILURE
     return exits.PARTLY_QUARANTINED if result["quarantined_count"] else exits.OK
 
@@ -227,7 +234,10 @@ def publish(
     if digest is None:
         validated = ask("validate_plugin", {"draft": draft, "wait_s": 86400}, what="validating")
         if not validated["ok"]:
-            show_validation(validated)
+            if as_json:
+                showing.show_json(validated)
+            else:
+                show_validation(validated)
             return exits.REJECTED
         digest = str(validated["digest"])
     params = {

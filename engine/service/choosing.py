@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,8 +26,11 @@ from engine.service.drafts import location_of
 from engine.service.names import find_file
 from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.states import JobStatus
+from engine.views import current_jobs
 from gatekeeper.manifest import read_manifest
 
+_TROUBLED = 20
+"""So many of the files that gave trouble come early, the latest; the others in their turn."""
 _EXTREMES = 5
 """The largest and the oldest files, this many of each, are tried early."""
 
@@ -73,7 +78,8 @@ def _troubled(session: Session, plugin: str, ids: Sequence[int]) -> list[int]:
         .group_by(ProcessingJob.location_id)
     ).all()
     known = set(ids)
-    return [one for one, _ in sorted(rows, key=lambda pair: -pair[1]) if one in known]
+    latest = [one for one, _ in sorted(rows, key=lambda pair: -pair[1]) if one in known]
+    return latest[:_TROUBLED]
 
 
 def _extremes(session: Session, ids: Sequence[int]) -> list[int]:
@@ -85,7 +91,12 @@ def _extremes(session: Session, ids: Sequence[int]) -> list[int]:
 
 
 def as_inputs(session: Session, ids: Sequence[int], active: PluginManifest | None) -> list[Any]:
-    """What the trial is told of each file, and which lake files hold the rows in force for it."""
+    """What the trial is told of each file.
+
+    Its `key` (which changes with the file and with what is in force for it), its `path` in
+    hexadecimal, `before` (topic → lake files that hold the rows in force for it, for every topic
+    of the active version) and `failed_before` (whether that version failed on it).
+    """
     rows = session.execute(
         select(FileLocation, SourceRoot.path)
         .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
@@ -93,19 +104,23 @@ def as_inputs(session: Session, ids: Sequence[int], active: PluginManifest | Non
     ).all()
     known = {location.id: (location, root) for location, root in rows}
     in_force = _in_force(session, active, ids) if active is not None else {}
+    failed = _failed(session, active, ids) if active is not None else set[int]()
+    topics = sorted(active.contract) if active is not None else []
     inputs: list[Any] = []
     for one in ids:
         location, root = known[one]
-        before = in_force.get(one, {})
+        before = {topic: in_force.get((one, topic), []) for topic in topics}
         path = absolute(root, location.path)
-        key = f"{path.hex()}:{location.size}:{location.mtime_ns}:{location.ctime_ns}"
+        state = json.dumps([active.id if active else 0, one in failed, before]).encode()
+        stamp = f"{location.size}:{location.mtime_ns}:{location.ctime_ns}"
         inputs.append(
             {
-                "key": key,
+                "key": f"{path.hex()}:{stamp}:{hashlib.sha256(state).hexdigest()[:16]}",
                 "path": path.hex(),
                 "sha256": "",
                 "shown": display(location.path),
                 "before": before,
+                "failed_before": one in failed,
             }
         )
     return inputs
@@ -113,28 +128,40 @@ def as_inputs(session: Session, ids: Sequence[int], active: PluginManifest | Non
 
 def _in_force(
     session: Session, active: PluginManifest, ids: Sequence[int]
-) -> dict[int, dict[str, list[str]]]:
-    """Location → topic → lake files of the newest finished job over what the file holds now."""
-    newest = (
-        select(ProcessingJob.location_id, func.max(ProcessingJob.id).label("job_id"))
+) -> dict[tuple[int, str], list[str]]:
+    """Location, topic → lake files in view, where they are of what the file holds now."""
+    rows = session.execute(
+        select(ProcessingJob.location_id, JobOutput.topic, JobOutput.path)
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .join(JobOutput, JobOutput.job_id == ProcessingJob.id)
         .where(
+            ProcessingJob.id.in_(current_jobs()),
             PluginManifest.name == active.name,
-            ProcessingJob.status == JobStatus.DONE,
             ProcessingJob.file_version_id == FileLocation.version_id,
             among(ProcessingJob.location_id, ids),
         )
-        .group_by(ProcessingJob.location_id)
-        .subquery()
+        .order_by(JobOutput.id)
     )
-    rows = session.execute(
-        select(newest.c.location_id, JobOutput.topic, JobOutput.path).join(
-            JobOutput, JobOutput.job_id == newest.c.job_id
-        )
-    )
-    found: dict[int, dict[str, list[str]]] = {}
+    found: dict[tuple[int, str], list[str]] = {}
     for location, topic, path in rows:
         if not topic.endswith(QUARANTINE_SUFFIX):
-            found.setdefault(location, {}).setdefault(topic, []).append(path)
+            found.setdefault((location, topic), []).append(path)
     return found
+
+
+def _failed(session: Session, active: PluginManifest, ids: Sequence[int]) -> set[int]:
+    """Locations on whose present version the active plugin version failed when it ran last."""
+    rows = session.execute(
+        select(ProcessingJob.location_id, ProcessingJob.status)
+        .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .where(
+            ProcessingJob.manifest_id == active.id,
+            ProcessingJob.file_version_id == FileLocation.version_id,
+            ProcessingJob.status.in_((JobStatus.DONE, JobStatus.FAILED)),
+            among(ProcessingJob.location_id, ids),
+        )
+        .order_by(ProcessingJob.id)
+    )
+    last = {row.location_id: row.status for row in rows}
+    return {location for location, status in last.items() if status is JobStatus.FAILED}

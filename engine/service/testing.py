@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,15 @@ def try_samples(
         journal = Journal(Path(folder) / "test.jsonl")
         run_trial(
             house, make_artifact(encoded, lock), topics=manifest.topics, inputs=inputs,
-            journal=journal.path, may_stop=False, keep_rows=True,
+            journal=journal.path, may_stop=False, stop=threading.Event(), keep_rows=True,
         )  # fmt: skip
         return _told(list(journal.outcomes()))
 
 
 def _input(sample: Path) -> dict[str, Any]:
     path = os.fsencode(sample.resolve())
-    return {"key": path.hex(), "path": path.hex(), "sha256": "", "shown": sample.name, "before": {}}
+    given = {"key": path.hex(), "path": path.hex(), "sha256": "", "shown": sample.name}
+    return {**given, "before": {}, "failed_before": False}
 
 
 def _told(outcomes: list[dict[str, Any]]) -> PluginTest:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,8 @@ from engine.agreements import Standing
 from engine.house import House
 from gatekeeper.artifact import Artifact
 
+_STEP_S = 0.2
+
 
 def run_trial(
     house: House,
@@ -25,6 +29,7 @@ def run_trial(
     inputs: Sequence[Any],
     journal: Path,
     may_stop: bool,
+    stop: threading.Event,
     standings: Mapping[str, Standing] | None = None,
     keep_rows: bool = False,
 ) -> None:
@@ -37,11 +42,13 @@ def run_trial(
         inputs: The files, as `choosing.as_inputs` gives them.
         journal: Where the outcomes go.
         may_stop: Whether a plugin that is plainly wrong need not be tried to the end.
+        stop: Set from another thread, it ends the trial.
         standings: Topic → what was agreed on before, which its rows are held to.
         keep_rows: All rows of each file are kept in its outcome, not only the first.
 
     Raises:
-        CasparianError: the trial itself failed, as where its environment cannot be built.
+        CasparianError: the trial itself failed, as where its environment cannot be built, or it
+            was stopped.
     """
     request = {
         "home": str(house.home.root),
@@ -57,16 +64,42 @@ def run_trial(
         "standings": {topic: asdict(one) for topic, one in (standings or {}).items()},
     }
     environment = {**os.environ, "CASPARIAN_HOME": str(house.home.root)}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", "from engine.trial import main; main()"],
-        input=json.dumps(request), capture_output=True, text=True, cwd="/", check=False,
-        env=environment,
-    )  # fmt: skip
+    status, output, said = _run(json.dumps(request), environment, stop)
     try:
-        answer = cast("dict[str, dict[str, object]]", json.loads(done.stdout))
+        answer = cast("dict[str, dict[str, object]]", json.loads(output))
     except ValueError as error:
-        last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        last = said.strip().splitlines()[-1:] or [f"status {status}"]
         raise CasparianError(f"the trial broke off: {last[0][:500]}") from error
     if "error" in answer:
         body = cast("dict[str, str]", answer["error"])
         raise error_from_code(body["code"], body["message"], body["hint"])
+
+
+def _run(request: str, environment: dict[str, str], stop: threading.Event) -> tuple[int, str, str]:
+    """Run the trial's process to its end: its status, output, and what it said.
+
+    It holds the reading end of a pipe whose writing end is ours alone, and ends when that closes:
+    when it is to stop, and also when this process is killed.
+    """
+    lifeline, ours = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", "from engine.trial import main; main()", str(lifeline)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd="/", env=environment, pass_fds=(lifeline,),
+        )  # fmt: skip
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(lifeline)
+    asked: str | None = request
+    with os.fdopen(ours, "wb") as held:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                output, said = process.communicate(asked, timeout=_STEP_S)
+                break
+            asked = None
+            if stop.is_set():
+                held.close()
+    return process.returncode, output, said

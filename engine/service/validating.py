@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from engine import publisher
+from engine.agreements import Standing
 from engine.architect import digest_in_force
 from engine.comparing import Difference
 from engine.contracts import Terms, schema_in
@@ -73,7 +77,9 @@ def validate_plugin(
     if findings or manifest is None:
         return _refused(draft, manifest, findings)
     journal = _journal(house, draft, key if files or not all_files else "")
-    future = house.trials.start(key, lambda: _try(house, draft, asked, manifest, journal))
+    future = house.trials.start(
+        key, lambda stop: _try(house, draft, asked, manifest, journal, stop)
+    )
     try:
         report = result_within(
             future,
@@ -104,11 +110,16 @@ class _Asked:
     """Files it would read, tried or not."""
     all_files: bool
 
+    @property
+    def keys(self) -> set[str]:
+        """What the files are called in a journal."""
+        return {str(one["key"]) for one in self.inputs}
 
-def _journal(house: House, draft: str, run: str) -> Journal:
+
+def _journal(house: House, draft: str, run: str) -> Path:
     """Where the outcomes of a run are kept: of a backtest by the draft, so that it is resumed."""
     name = hashlib.sha256(run.encode()).hexdigest()[:16] if run else "all"
-    return Journal(house.home.drafts / draft / f"{name}.jsonl")
+    return house.home.drafts / draft / f"{name}.jsonl"
 
 
 def _refused(draft: str, manifest: Manifest | None, findings: list[FindingPart]) -> Validation:
@@ -124,15 +135,29 @@ def _refused(draft: str, manifest: Manifest | None, findings: list[FindingPart])
 
 
 def _try(
-    house: House, draft: str, asked: _Asked, manifest: Manifest, journal: Journal
+    house: House,
+    draft: str,
+    asked: _Asked,
+    manifest: Manifest,
+    journal: Path,
+    stop: threading.Event,
 ) -> Validation:
     with house.catalog.reading() as session:
         row = session.get_one(Draft, draft)
         sources, dependencies = dict(row.files), list(row.dependencies)
         revision, lockfile = row.revision, row.lockfile
+        before = standings(session, row.name, manifest.topics)
     lockfile = lockfile or publisher.lock(dependencies)
     artifact = make_artifact({n: str(t).encode() for n, t in sources.items()}, lockfile)
-    report, log = _run_trial(house, draft, artifact, manifest, asked, journal)
+    path = journal.with_suffix(f".{_run(house, artifact, before)}.jsonl")
+    if not asked.all_files:
+        path.unlink(missing_ok=True)  # a few files are tried anew each time
+    run_trial(
+        house, artifact, topics=manifest.topics, inputs=_inputs(house, asked), journal=path,
+        may_stop=asked.all_files, standings=before, stop=stop,
+    )  # fmt: skip
+    found = Journal(path)
+    report = fold(found.of(asked.keys))
     with house.catalog.writing() as session:
         row = session.get_one(Draft, draft)
         agreed = agreement(session, row.name, report.schemas)
@@ -144,7 +169,7 @@ def _try(
         sinks = sinks_of(session, row, manifest)
         digest = digest_in_force(artifact, contract=contract, sinks=sinks)
         result = _validation(draft, report, manifest, digest, agreed, asked)
-        result.log = log or None
+        result.log = found.log() or None
         result.diff = against_active(
             session, row, lockfile=lockfile, manifest=manifest, contract=contract, sinks=sinks
         )
@@ -164,43 +189,36 @@ def _try(
     return result
 
 
-def _progress(journal: Journal, asked: _Asked) -> tuple[int, int]:
+def _progress(journal: Path, asked: _Asked) -> tuple[int, int]:
     """Files tried so far, of how many."""
-    runs = journal.path.parent.glob(f"{journal.path.stem}.*.jsonl")
+    runs = journal.parent.glob(f"{journal.stem}.*.jsonl")
     newest = max(runs, key=lambda path: path.stat().st_mtime, default=None)
-    tried = 0 if newest is None else Journal(newest).counts()[0]
-    return min(tried, len(asked.inputs)), len(asked.inputs)
+    tried = 0 if newest is None else sum(1 for _ in Journal(newest).of(asked.keys))
+    return tried, len(asked.inputs)
 
 
-def _run_trial(
-    house: House,
-    draft: str,
-    artifact: Artifact,
-    manifest: Manifest,
-    asked: _Asked,
-    journal: Journal,
-) -> tuple[Report, str]:
-    """Try the files that the journal does not know yet; all outcomes together, and the log."""
-    with house.catalog.reading() as session:
-        name = session.get_one(Draft, draft).name
-        before = standings(session, name, manifest.topics)
-    held_to = "".join(sorted(f"{topic} {one}" for topic, one in before.items()))
-    held_to += f" {house.settings.quarantine_most} {house.settings.quarantine_share}"
-    run = hashlib.sha256(f"{artifact_hash(artifact)} {held_to}".encode()).hexdigest()[:16]
-    journal = Journal(journal.path.with_suffix(f".{run}.jsonl"))
-    if not asked.all_files:
-        journal.path.unlink(missing_ok=True)  # a few files are tried anew each time
+def _inputs(house: House, asked: _Asked) -> list[Any]:
+    """The files as the trial takes them: lake files by their whole path."""
     lake = house.home.lake
-    inputs = [
+    return [
         {**one, "before": {t: [str(lake / p) for p in paths] for t, paths in one["before"].items()}}
         for one in asked.inputs
     ]
-    run_trial(
-        house, artifact, topics=manifest.topics, inputs=inputs, journal=journal.path,
-        may_stop=asked.all_files, standings=before,
-    )  # fmt: skip
-    wanted = {one["key"] for one in asked.inputs}
-    return fold(one for one in journal.outcomes() if one["key"] in wanted), journal.log()
+
+
+def _run(house: House, artifact: Artifact, before: Mapping[str, Standing]) -> str:
+    """A name for all that the outcomes depend on, but for the files and what is in force."""
+    settings = house.settings
+    held_to = [f"{topic} {one}" for topic, one in sorted(before.items())]
+    limits = [
+        settings.quarantine_most,
+        settings.quarantine_share,
+        settings.job_timeout_s,
+        settings.guest_memory_mb,
+        settings.scratch_mb,
+    ]
+    told = f"{artifact_hash(artifact)} {held_to} {limits}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _validation(
@@ -221,7 +239,8 @@ def _validation(
     rows = sum(report.rows.values())
     stopped = asked.all_files and tried < len(asked.inputs)
     # In a backtest some files may fail: a person sees which, and they would fail in production.
-    may_fail = asked.all_files and not stopped and len(report.failed) < report.passed
+    failed_anew = len(report.failed) - report.failed_before
+    may_fail = asked.all_files and not stopped and failed_anew < report.passed
     is_good = report.passed > 0 and rows > 0 and (not report.failed or may_fail)
     ok = is_good and not agreed.refusals
     steps = [f'publish_plugin(draft="{draft}", digest="{digest}")'] if ok else []
@@ -276,6 +295,8 @@ def _summary(report: Report, asked: _Asked, agreed: Agreement, *, stopped: bool)
     rows, aside = sum(report.rows.values()), sum(report.codes.values())
     text = f"{report.passed} of {sentence(tried, 'file')} passed: {sentence(rows, 'row')}"
     text += f", {sentence(aside, 'record')} quarantined." if aside else "."
+    if report.failed_before:
+        text += f" The version in force fails on {report.failed_before:,} of the failed files, too."
     if stopped:
         text += f" Stopped early: the draft is plainly wrong for {len(report.failed)} of {tried}."
     elif tried < asked.total:
@@ -289,6 +310,11 @@ def _summary(report: Report, asked: _Asked, agreed: Agreement, *, stopped: bool)
             f" Against the version in force {topic} has {change.added:,} rows added,"
             f" {change.removed:,} removed, {change.changed:,} changed, {change.same:,} the same."
         )
+        if change.by_order:
+            text += (
+                f" Of those changed, {change.by_order:,} name no line of their own and were paired"
+                " by their order."
+            )
     return text
 
 

@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from engine.comparing import compare
 from engine.folding import fold
 from engine.journal import Journal
 from tests.conftest import House
@@ -128,7 +126,15 @@ def test_files_that_gave_trouble_are_tried_first(house: House, data: Path) -> No
 
 
 def outcome(file: str, **facts: object) -> dict[str, Any]:
-    empty = {"rows": {}, "sample": {}, "schemas": {}, "aside": [], "codes": {}, "changes": {}}
+    empty = {
+        "rows": {},
+        "sample": {},
+        "schemas": {},
+        "aside": [],
+        "codes": {},
+        "changes": {},
+        "failed_before": False,
+    }
     return {"key": file, "file": file, "reason": "", "code": "", "level": "L3", **empty, **facts}
 
 
@@ -144,18 +150,60 @@ def test_outcomes_fold_in_any_number(tmp_path: Path) -> None:
     assert (report.passed, len(report.failed), report.rows) == (1, 3, {"t": 2})
     assert [(cause.cause, cause.files) for cause in report.causes.values()] == [("no # in '…'", 3)]
     assert Journal(journal.path).log() == "what it said"
-    assert Journal(journal.path).counts() == (4, 3)
+    assert [one["key"] for one in Journal(journal.path).of({"f1", "f3", "other"})] == ["f1", "f3"]
 
 
-def test_rows_are_compared_by_line_where_they_name_it() -> None:
-    before = pa.table({"id": [1, 2, 3], "x": ["a", "b", None], "_line": [2, 3, 4]})
-    after = pa.table({"id": [1.0, 2.0, 4.0], "x": ["a", "B", "n"], "_line": [2, 3, 5]})
+@pytest.mark.usefixtures("arrow_environment")
+def test_files_that_fail_in_force_do_not_count_against_a_draft(house: House, data: Path) -> None:
+    for number in range(22, 25):
+        (data / f"n-{number}.txt").write_text("1\n")
+    house.call("scan", path=str(data))
+    first = drafted(house, data / "n-24.txt")
+    house.publish([], draft=first, source=PLUGIN.replace("FACTOR", ""), dependencies=["pyarrow"])
+    for number in range(22):
+        (data / f"n-{number}.txt").write_text("bad\n")
+    house.call("scan", path=str(data))
+    house.settle()
 
-    found = compare(before, after, file="f.csv")
+    told = backtest(house, drafted(house, data / "n-24.txt", "+ 1"))
 
-    assert (found.added, found.removed, found.changed, found.same) == (1, 1, 1, 1)
-    assert found.columns == {"x": 1}
-    assert found.examples == ["f.csv line 3: x 'b' → 'B'"]
-    assert compare(before, before, file="f").same == 3
-    by_order = compare(before.drop(["_line"]), after.drop(["_line"]), file="f")
-    assert (by_order.changed, by_order.added) == (2, 0)
+    assert (told["ok"], told["files_tried"], told["files_passed"]) == (True, 25, 3)
+    assert "fails on 22 of the failed files, too" in told["summary"]
+    assert told["changes"][0]["changed"] == 3
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_rows_that_were_taken_back_are_not_in_force(house: House, data: Path) -> None:
+    (data / "n-0.txt").write_text("1\n")
+    house.call("scan", path=str(data))
+    first = drafted(house, data / "n-0.txt")
+    house.publish([], draft=first, source=PLUGIN.replace("FACTOR", ""), dependencies=["pyarrow"])
+    house.settle()
+    tenfold = PLUGIN.replace("FACTOR", "* 10")
+    again = drafted(house, data / "n-0.txt", "* 10")
+    house.publish([], draft=again, source=tenfold, dependencies=["pyarrow"], reprocess="all")
+    house.settle()
+    draft = drafted(house, data / "n-0.txt", "* 100")
+    before = backtest(house, draft)["changes"][0]["examples"]
+    house.call("undo_round", plugin="counted")
+
+    after = backtest(house, draft)["changes"][0]["examples"]
+
+    assert before == ["n-0.txt line 1: n '10' → '100'"]
+    assert after == ["n-0.txt line 1: n '1' → '100'"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_rows_of_files_that_gave_none_before_are_added(house: House, data: Path) -> None:
+    for number in range(3):
+        (data / f"n-{number}.txt").write_text("1\n2\n")
+    house.call("scan", path=str(data))
+    first = drafted(house, data / "n-0.txt")
+    house.publish(
+        [], draft=first, source=PLUGIN.replace("FACTOR", ""), dependencies=["pyarrow"],
+        reprocess="none",
+    )  # fmt: skip
+
+    [change] = backtest(house, drafted(house, data / "n-0.txt", "+ 0"))["changes"]
+
+    assert (change["added"], change["removed"], change["changed"]) == (6, 0, 0)

@@ -80,6 +80,8 @@ class TopicChanges(Part):
     removed: int
     changed: int
     same: int
+    by_order: int
+    """Of those changed, rows that name no line of their own and were paired by their order."""
     columns: dict[str, int]
     """Column → rows in which it differs."""
     examples: list[str]
