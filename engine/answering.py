@@ -86,7 +86,8 @@ _DENIED_FUNCTIONS = frozenset(
 _DENIED_PREFIXES = ("duckdb_", "pragma_", "read_", "parquet_", "pg_", "__internal", "storage_")
 
 
-_ZONED = "WITH TIME ZONE"
+_AS_TEXT = ("WITH TIME ZONE", "TIMESTAMPTZ", "_NS")
+"""What types hold that Python's moments do not, or DuckDB needs pytz to fetch."""
 
 
 class Refused(Exception):
@@ -115,7 +116,7 @@ def serve(question: dict[str, Any]) -> dict[str, object]:
     connection.execute("SET lock_configuration = true")
     bound = connection.sql(sql)  # binds without running
     columns = list(zip(bound.columns, map(str, bound.types), strict=True))
-    if any(_ZONED in kind for _, kind in columns):
+    if any(_is_told(kind) for _, kind in columns):
         shown = (_readable(at, kind) for at, (_, kind) in enumerate(columns, 1))
         sql = bound.project(", ".join(shown)).sql_query()
     cursor = connection.execute(sql)
@@ -133,9 +134,13 @@ def serve(question: dict[str, Any]) -> dict[str, object]:
     }
 
 
+def _is_told(kind: str) -> bool:
+    return any(word in kind for word in _AS_TEXT)
+
+
 def _readable(position: int, kind: str) -> str:
-    """A column of the result; times with a zone as text, for DuckDB needs pytz to fetch them."""
-    return f"CAST(#{position} AS VARCHAR)" if _ZONED in kind else f"#{position}"
+    """A column of the result; as text where Python would cut or cannot take its values."""
+    return f"CAST(#{position} AS VARCHAR)" if _is_told(kind) else f"#{position}"
 
 
 def _plain(path: str) -> str:

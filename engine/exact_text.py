@@ -9,12 +9,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, cast
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 _WHOLE_BELOW = 2.0**63
-_ZEROS_TO_NANOSECONDS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+_SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "ns": Decimal("1e-9")}
 
 
 def exact_text(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -22,10 +21,22 @@ def exact_text(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
     Numbers of different types have the same text where they are the same number, and so have
     moments and durations of different units. Moments with a time zone are told in UTC and end in
-    `Z`; bytes are told in hexadecimal; nested values as JSON.
+    `Z`; durations in seconds, such as `PT1.5S`; bytes in hexadecimal; nested values as JSON.
     """
     tell = next(tell for is_so, tell in _TELLERS if is_so(column.type))
     return tell(column)
+
+
+def shown(column: pa.ChunkedArray[Any] | pa.Array[Any]) -> list[str | None]:
+    """A column's values for people: as Python writes them, exactly where Python has no such value.
+
+    It has none for nanoseconds, and for moments after the year 9999.
+    """
+    try:
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    except (ValueError, OverflowError):
+        whole = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+        return exact_text(whole).to_pylist()
 
 
 def _floats(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -70,17 +81,16 @@ def _times(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
 
 def _durations(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    """In nanoseconds, in as many digits as it takes."""
-    counts = column.cast(pa.int64())
-    texts = counts.cast(pa.string())
-    longer = _joined(texts, "0" * _ZEROS_TO_NANOSECONDS[column.type.unit])
-    is_zero = pc.equal(counts, pa.scalar(0))
-    return cast("pa.ChunkedArray[Any]", pc.if_else(is_zero, texts, longer))
+    """Such as `PT1.5S`."""
+    counts = column.cast(pa.int64()).cast(pa.decimal128(19))
+    seconds = pc.multiply(counts, pa.scalar(_SECONDS[column.type.unit]))
+    texts = pc.binary_join_element_wise(pa.scalar("PT"), _decimals(seconds), pa.scalar("S"), "")
+    return cast("pa.ChunkedArray[Any]", texts)
 
 
 def _bytes(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    encoded = cast("pl.Series", pl.from_arrow(column)).bin.encode("hex")
-    return pa.chunked_array([encoded.to_arrow().cast(pa.string())], pa.string())
+    told = [None if value is None else value.hex() for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(told, pa.string())])
 
 
 def _encoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -97,10 +107,25 @@ def _joined(texts: pa.ChunkedArray[Any], end: str) -> pa.ChunkedArray[Any]:
 
 def _by_value(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     """One by one, for types that Arrow has no text for."""
+    column = column.cast(_for_python(column.type))
     told = [
         None if value is None else json.dumps(value, default=str) for value in column.to_pylist()
     ]
     return pa.chunked_array([pa.array(told, pa.string())])
+
+
+def _for_python(kind: pa.DataType) -> pa.DataType:
+    """A nested type with text for the moments in it, and counts of their unit for durations."""
+    if pa.types.is_temporal(kind) and not pa.types.is_date(kind):
+        return pa.int64() if pa.types.is_duration(kind) else pa.string()
+    if pa.types.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        return pa.struct([one.with_type(_for_python(one.type)) for one in fields])
+    if pa.types.is_list(kind):
+        return pa.list_(_for_python(kind.value_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_for_python(kind.value_type))
+    return kind
 
 
 def _is_any(_kind: pa.DataType) -> bool:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +38,7 @@ from engine.bridge import (
 )
 from engine.comparing import Difference, compare
 from engine.events import Closed, Opened, Raised, Rows, SetAside
+from engine.exact_text import shown
 from engine.guest_log import Log
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
@@ -230,19 +233,41 @@ def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatc
     if order.keep_rows:
         _keep(attempt.records.setdefault(topic, []), rows)
     sample = attempt.sample.setdefault(topic, [])
-    for record in rows.slice(0, _SAMPLE_ROWS - len(sample)).to_pylist():
-        sample.append({name: _cell(value) for name, value in record.items()})
+    head = rows.slice(0, _SAMPLE_ROWS - len(sample))
+    texts = [shown(column) for column in head.columns]
+    for values in zip(*texts, strict=True):
+        cells = [None if text is None else text[:_CELL_CHARS] for text in values]
+        sample.append(dict(zip(head.schema.names, cells, strict=True)))
 
 
 def _keep(kept: list[list[object]], rows: pa.RecordBatch) -> None:
-    """Take rows as plain values, what JSON has no word for as text."""
+    """Take rows as plain values."""
     _check_kept(len(kept) + rows.num_rows)
-    for record in rows.to_pylist():
-        values: list[object] = [
-            value if value is None or isinstance(value, str | int | float) else str(value)
-            for value in record.values()
-        ]
-        kept.append(values)
+    columns = [_values(column) for column in rows.columns]
+    kept += [list(values) for values in zip(*columns, strict=True)]
+
+
+def _values(column: pa.Array[Any]) -> list[object]:
+    try:
+        return [_plain(value) for value in column.to_pylist()]
+    except (ValueError, OverflowError):  # Python has no such moments
+        return list(shown(column))
+
+
+def _plain(value: object) -> object:
+    """A value as JSON has it; what it has no word for as text, bytes and no numbers told apart."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": str(value)}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    if isinstance(value, Mapping):
+        members = cast("Mapping[object, object]", value)
+        return {str(name): _plain(one) for name, one in members.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in cast("list[object]", value)]
+    return str(value)
 
 
 def _check_kept(count: int) -> None:
@@ -267,10 +292,6 @@ def _take_aside(attempt: _Attempt, order: _Order, event: SetAside) -> None:
                 "code": event.code,
             }
         )
-
-
-def _cell(value: object) -> str | None:
-    return None if value is None else str(value)[:_CELL_CHARS]
 
 
 def _outcome(order: _Order, attempt: _Attempt) -> dict[str, object]:

@@ -16,6 +16,7 @@ from console.words.plugins import show_findings
 from console.words.shared import Json, Rows, app, parts
 
 _MOST_SHOWN = 10
+_ASIDE = "quarantine.json"
 
 
 @app.command("test", epilog="Example: casparian test plugins/python_record --write")
@@ -30,7 +31,7 @@ def compare_samples(
     folder = folder.expanduser()
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder", hint="Name the folder of a plugin.")
-    samples = sorted(path for path in (folder / "sample").glob("*") if path.is_file())
+    samples = sorted(path for path in (folder / "sample").glob("*") if _is_sample(path))
     if not samples:
         raise ConfigError(
             f"{folder / 'sample'} holds no files", hint="Put a few small sample files there."
@@ -53,6 +54,11 @@ def compare_samples(
     return exits.FAILURE if failed or differs or (missing and not write) else exits.OK
 
 
+def _is_sample(path: Path) -> bool:
+    """A file of the folder itself: a link could lead to anything on the machine."""
+    return path.is_file() and not path.is_symlink()
+
+
 def _compared(folder: Path, result: dict[str, Any]) -> list[dict[str, Any]]:
     """For each topic, and for what was set aside: `same`, `differs` or `missing`."""
     found = {
@@ -61,22 +67,22 @@ def _compared(folder: Path, result: dict[str, Any]) -> list[dict[str, Any]]:
         ]
         for topic in parts(result, "topics")
     }
-    found["quarantine.json"] = [
+    found[_ASIDE] = [
         {key: one[key] for key in ("file", "line", "code", "reason")}
         for one in parts(result, "quarantined")
     ]
-    return [_verdict(folder / name, rows) for name, rows in found.items()]
+    unknown = sorted({path.name for path in folder.glob("*.json")} - found.keys())
+    return [_verdict(folder / name, rows) for name, rows in found.items()] + [
+        {"name": name, "rows": [], "verdict": "differs", "differs": ["no such topic is published"]}
+        for name in unknown
+    ]
 
 
 def _verdict(path: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     verdict = {"name": path.name, "rows": rows, "verdict": "same", "differs": []}
     if not path.exists():
-        # Where nothing was set aside there is nothing to expect.
-        return (
-            verdict
-            if path.name == "quarantine.json" and not rows
-            else verdict | {"verdict": "missing"}
-        )
+        # Where there is nothing there is nothing to expect.
+        return verdict | {"verdict": "missing"} if rows else verdict
     expected = _expected(path)
     told: list[str] = []
     for number in range(max(len(expected), len(rows))):
@@ -90,7 +96,7 @@ def _verdict(path: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _expected(path: Path) -> list[Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(
             f"{path} is not JSON: {error}",
             hint="Mend it, or delete it and write it anew with --write.",
@@ -101,10 +107,17 @@ def _expected(path: Path) -> list[Any]:
 
 
 def _is_same(wanted: object, given: dict[str, Any] | None) -> bool:
-    """Rows are objects, or arrays without the columns that begin with `_`."""
-    if isinstance(wanted, list) and given is not None:
-        return wanted == [value for name, value in given.items() if not name.startswith("_")]
-    return wanted == given
+    """Rows are objects, or arrays without the columns that begin with `_`.
+
+    They are the same if they are as JSON: 1 is neither 1.0 nor true.
+    """
+    if given is not None and isinstance(wanted, list):
+        return _text(wanted) == _text([v for name, v in given.items() if not name.startswith("_")])
+    return _text(wanted) == _text(given)
+
+
+def _text(row: object) -> str:
+    return json.dumps(row, sort_keys=True)
 
 
 def _short(row: object) -> str:

@@ -17,6 +17,7 @@ from casparian_flow.reading import tables
 from casparian_flow.reading.kinds import SHEET_TIME
 from casparian_flow.reading.naming import distinct, header_names
 from casparian_flow.reading.sources import Source
+from engine.exact_text import shown
 from engine.formats import carrying, footers, headers
 from engine.formats.elimination import decide, looks_typed
 from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
@@ -59,14 +60,12 @@ def _columnar(form: str, file: BinaryIO) -> Profile:
             name,
             str(column.type),
             nulls=first.column(name).null_count,
-            examples=[str(value)[:200] for value in column.drop_null().to_pylist()[:3]],
+            examples=[str(value)[:200] for value in shown(column.drop_null().slice(0, 3))],
         )
         for name, column in zip(head.schema.names, head.columns, strict=True)
     )
-    rows = tuple(
-        tuple(None if value is None else str(value) for value in record.values())
-        for record in head.to_pylist()
-    )
+    texts = [shown(column) for column in head.columns]
+    rows = tuple(zip(*texts, strict=True))
     names = "|".join(f"{one.name}:{one.type}" for one in columns)
     told = "types are the file's own; values are from its first batch of rows"
     return Profile(

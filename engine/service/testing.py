@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def try_samples(
             house, make_artifact(encoded, lock), topics=manifest.topics, inputs=inputs,
             journal=journal.path, may_stop=False, stop=threading.Event(), keep_rows=True,
         )  # fmt: skip
-        return _told(list(journal.outcomes()))
+        return _told(list(journal.outcomes()), manifest.topics)
 
 
 def _input(sample: Path) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def _input(sample: Path) -> dict[str, Any]:
     return {**given, "before": {}, "failed_before": False}
 
 
-def _told(outcomes: list[dict[str, Any]]) -> PluginTest:
+def _told(outcomes: list[dict[str, Any]], declared: Sequence[str]) -> PluginTest:
     report = fold(outcomes)
     topics = [
         TestedTopic(
@@ -81,6 +82,8 @@ def _told(outcomes: list[dict[str, Any]]) -> PluginTest:
         )
         for topic, schema in report.schemas.items()
     ]
+    silent = [topic for topic in declared if topic not in report.schemas]
+    topics += [TestedTopic(topic=topic, columns=[], types=[], rows=[]) for topic in silent]
     count = sum(len(topic.rows) for topic in topics)
     summary = f"{report.passed} of {sentence(len(outcomes), 'sample')} passed: "
     summary += (

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from casparian_flow.errors import ConfigError, SinkError
+from engine.exact_text import exact_text
 from engine.sinks.interface import Promotion, StagedFile, files_of
 
 _LEDGER_TABLE = """
@@ -180,8 +181,8 @@ def _storable(column: pa.Array) -> pa.Array:
     kind = column.type
     if _affinity(kind) != "TEXT" or pa.types.is_string(kind):
         return column.cast(pa.int64()) if pa.types.is_boolean(kind) else column
-    if pa.types.is_nested(kind):
-        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+    if pa.types.is_nested(kind) or pa.types.is_duration(kind):
+        return exact_text(pa.chunked_array([column])).combine_chunks()
     return column.cast(pa.string())
 
 

@@ -87,6 +87,54 @@ def test_all_that_is_set_aside_is_compared_and_what_is_no_json_is_told(
         assert said in casparian(house, "test", str(folder), code=2)
 
 
+KINDS = """
+import datetime
+
+from casparian_flow.sdk import BasePlugin, PluginMetadata
+
+MANIFEST = PluginMetadata(pattern="*.csv", topics=["kinds", "silent"])
+
+
+class Handler(BasePlugin):
+    def execute(self, path):
+        nan = float("nan")
+        row = {"n": 1, "f": nan, "z": -0.0, "b": b"ab", "l": [1], "d": datetime.date(2026, 1, 2)}
+        self.publish("kinds", [row])
+"""
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_values_that_only_look_alike_differ_and_so_do_topics_that_say_nothing(
+    house: House, folder: Path
+) -> None:
+    (folder / "plugin.py").write_text(KINDS)
+    casparian(house, "test", str(folder), "--write")
+    written = folder / "expected" / "kinds.json"
+    [row] = json.loads(written.read_text())
+    assert row == {
+        "n": 1, "f": {"number": "nan"}, "z": 0.0, "b": {"hex": "6162"}, "l": [1], "d": "2026-01-02",
+    }  # fmt: skip
+    assert not (folder / "expected" / "silent.json").exists()
+
+    others = {"n": True, "f": None, "z": 0.0, "b": "ab", "l": "[1]", "d": "2026-01-03"}
+    for name, other in others.items():
+        written.write_text(json.dumps([row | {"z": -0.0} | {name: other}]))
+        told = asked(house, "test", str(folder), code=1)
+        assert told["expected"][0]["verdict"] == "differs", name
+    written.write_text(json.dumps([row | {"z": -0.0}]))
+    assert {one["verdict"] for one in asked(house, "test", str(folder))["expected"]} == {"same"}
+
+    (folder / "expected" / "silent.json").write_text('[{"n": 1}]')
+    (folder / "expected" / "gone.json").write_text("[]")
+    told = asked(house, "test", str(folder), code=1)
+    assert [one["name"] for one in told["expected"] if one["verdict"] == "differs"] == [
+        "silent.json", "gone.json",
+    ]  # fmt: skip
+    (folder / "expected" / "gone.json").unlink()
+    (folder / "expected" / "gone.json").mkdir()
+    assert "gone.json: differs" in casparian(house, "test", str(folder), code=1)
+
+
 @pytest.mark.usefixtures("arrow_environment")
 def test_findings_stop_it_and_a_folder_without_samples_is_told(house: House, folder: Path) -> None:
     (folder / "plugin.py").write_text("import os\n" + PLUGIN)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from casparian_flow.errors import CasparianError
-from tests.conftest import House
+from tests.conftest import House, until
 from tests.engine.making import workbook, zipped
 from tests.engine.test_formats import TEXTS
 
@@ -271,3 +271,40 @@ def test_binary_records_are_read_by_the_layout_that_a_goal_gives(house: House, d
     assert topic["rows"][0] == ["1", "2", "0.25"]
     with pytest.raises(CasparianError, match="holds 3 values, 2 names"):
         house.call("draft_plugin", files=[str(data / "ticks-1.bin")], goal="struct <IHd id, qty")
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_moments_finer_than_python_has_them_stay_whole(
+    house: House, data: Path, tmp_path: Path
+) -> None:
+    fine = 1_577_836_800_000_000_001
+    kinds = {
+        "moment": pa.timestamp("ns"),
+        "zoned": pa.timestamp("ns", "Europe/Berlin"),
+        "nested": pa.list_(pa.timestamp("ns")),
+        "took": pa.duration("ns"),
+    }
+    values: dict[str, list[Any]] = {
+        "moment": [fine],
+        "zoned": [fine],
+        "nested": [[fine]],
+        "took": [5],
+    }
+    columns = {name: pa.array(values[name], kind) for name, kind in kinds.items()}
+    pq.write_table(pa.table(columns), data / "fine.parquet")
+    house.call("scan", path=str(data))
+    told = "2020-01-01 00:00:00.000000001"
+
+    seen = house.call("preview_file", file=str(data / "fine.parquet"))
+    house.publish([str(data / "fine.parquet")], sinks=[f"sqlite:///{tmp_path}/out.db"])
+    house.settle()
+
+    shown = [told, f"{told}Z", f'["{told}"]', "PT0.000000005S"]
+    assert seen["rows"] == [shown]
+    assert house.rows("SELECT moment, zoned, nested FROM fine") == [
+        [told, f"{told}+00", f"['{told}']"]
+    ]
+    until((tmp_path / "out.db").exists)
+    with sqlite3.connect(tmp_path / "out.db") as database:
+        stored = database.execute("SELECT moment, nested, took FROM fine").fetchall()
+    assert stored == [(told, f'["{told}"]', "PT0.000000005S")]
