@@ -197,11 +197,32 @@ def _plain(column: pa.Array) -> pa.Array:
         import pyarrow.compute as pc
 
         return _plain(pc.run_end_decode(column))  # pyright: ignore[reportAttributeAccessIssue] - made at import
+    stored = _stored(kind)
+    if stored == kind:
+        return column
+    if "list_view" in str(kind):  # Arrow 26 casts these to lists that lack offsets
+        return pa.array(column.to_pylist(), stored)
+    return column.cast(stored)
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    """The type that the host accepts for one of the same values, in what is nested, too."""
+    import pyarrow as pa
+    from pyarrow import types
+
     if types.is_large_string(kind) or types.is_string_view(kind):
-        return column.cast(pa.string())
+        return pa.string()
     if types.is_large_binary(kind) or types.is_binary_view(kind):
-        return column.cast(pa.binary())
-    return column
+        return pa.binary()
+    if types.is_dictionary(kind):
+        return _stored(kind.value_type)
+    lists = (types.is_list, types.is_large_list, types.is_list_view, types.is_large_list_view)
+    if any(is_so(kind) for is_so in lists):
+        return pa.list_(_stored(kind.value_type))
+    if types.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        return pa.struct([one.with_type(_stored(one.type)) for one in fields])
+    return kind
 
 
 def _fit(batch: pa.RecordBatch, schema: pa.Schema, topic: str) -> pa.RecordBatch:

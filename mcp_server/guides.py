@@ -26,7 +26,7 @@ class Handler(BasePlugin):
 ```
 
 - Readers: delimited, fixed_width, grids, json_text (by_line, document), json_columns, xml_text,
-  html_tables, loglines, pairs (logfmt, fix, settings), stanzas (paragraphs, blocks, mail, cards,
+  html_tables, loglines, pairs (logfmt, fix, settings), mail, stanzas (paragraphs, blocks, cards,
   ofx), tables (parquet, arrow, orc, sqlite, workbook, binary). Parquet, Arrow, ORC and binary
   records have their types: `counted(batches, self)` takes the place of `typed`. `sources` unpacks
   gzip, zip, tar and the like.

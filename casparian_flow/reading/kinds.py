@@ -122,7 +122,7 @@ def _integer(text: pa.Array, form: str) -> pa.Array:
     # Arrow takes 0x1f for 31 and 007 for 7; the first is none, the second a code.
     if form in ("", "point") and not _holds(text, "[xX]|^[+-]?0[0-9]"):
         quick = _cast(text, pa.int64())
-        if quick is not None and not pc.any(pc.greater_equal(pc.abs(quick), 10**18)).as_py():
+        if quick is not None:
             return quick
     if form and form != "point":
         return _whole(_number_text(text, form))
@@ -134,8 +134,16 @@ def _holds(text: pa.Array, pattern: str) -> bool:
 
 
 def _whole(text: pa.Array) -> pa.Array:
-    plain = pc.replace_substring_regex(_matching(text, "[+-]?(0|[1-9][0-9]{0,17})"), "^[+]", "")
+    text = pc.replace_substring_regex(text, "^\u2212", "-")
+    plain = pc.replace_substring_regex(_matching(text, "[+-]?(0|[1-9][0-9]{0,18})"), "^[+]", "")
+    if _holds(plain, "[0-9]{19}"):  # of which 64 bits hold some
+        held = [value if value is None or _is_int64(value) else None for value in plain.to_pylist()]
+        plain = pa.array(held, pa.string())
     return plain.cast(pa.int64())
+
+
+def _is_int64(text: str) -> bool:
+    return -(1 << 63) <= int(text) < 1 << 63
 
 
 def _number(text: pa.Array, form: str) -> pa.Array:

@@ -60,16 +60,19 @@ def refuse_utf8(data: bytes, encoding: str) -> None:
     )
 
 
-def lines(source: Source, encoding: str = "utf-8") -> Iterator[Place | Fault]:
+def lines(
+    source: Source, encoding: str = "utf-8", *, as_bytes: bool = False
+) -> Iterator[Place | Fault]:
     """Yield the lines of a source; one that is not text in its encoding, or endless, as a fault.
 
-    Lines end with LF, CR LF or, where a source has no LF at all in its first 64 KiB, CR.
+    `as_bytes`: the encoding stands for bytes, of whatever text they are. Lines end with LF, CR LF
+    or, where a source has no LF at all in its first 64 KiB, CR.
     """
     if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         yield from _wide_lines(source, encoding)
         return
     offset = 0
-    for number, raw in enumerate(_split(source, encoding), 1):
+    for number, raw in enumerate(_split(source, None if as_bytes else encoding), 1):
         body = raw.rstrip(b"\r\n")
         if number == 1 and body.startswith(codecs.BOM_UTF8):
             body = body[3:]
@@ -113,10 +116,10 @@ def _pass_over(text: io.TextIOWrapper, begun: str) -> None:
         begun = text.readline(1 << 20)
 
 
-def _split(source: Source, encoding: str) -> Iterator[bytes]:
+def _split(source: Source, encoding: str | None) -> Iterator[bytes]:
     stream = source.stream
     head = stream.read(1 << 16)
-    if splits_utf8(encoding):
+    if encoding is not None and splits_utf8(encoding):
         refuse_utf8(head, encoding)
     if b"\r" in head and b"\n" not in head:
         yield from _old_mac(head, source)

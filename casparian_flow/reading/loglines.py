@@ -32,7 +32,12 @@ _NOT_PLAIN = re.compile(rb"[^\t\n\x20-\x7e]")
 
 
 def read(
-    source: Source, *, pattern: str, encoding: str = "utf-8", continues: str = ""
+    source: Source,
+    *,
+    pattern: str,
+    encoding: str = "utf-8",
+    continues: str = "",
+    begins: str = "",
 ) -> Iterator[Block]:
     """Yield entries; the named groups of `pattern` are the columns.
 
@@ -43,8 +48,10 @@ def read(
         pattern: Matches a whole first line.
         encoding: The source's encoding.
         continues: The column that lines which match nothing are added to; empty for none.
+        begins: Matches how entries begin. A line that begins so and is none is set aside, with
+            what follows it, and does not continue the entry before.
     """
-    form = _Form(re.compile(pattern), encoding, continues)
+    form = _Form(re.compile(pattern), encoding, continues, re.compile(begins or r"(?!)"))
     if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
         yield from from_records(_entries(source, form))
         return
@@ -76,6 +83,7 @@ class _Form:
     pattern: re.Pattern[str]
     encoding: str
     continues: str
+    begins: re.Pattern[str]
 
     def end_of(self, text: bytes) -> int:
         """Where a stretch can end: after its last line, or before its last entry; 0 for nowhere."""
@@ -148,7 +156,7 @@ def _moved(blocks: Iterator[Block], line: int, offset: int) -> Iterator[Block]:
 
 
 def _entries(source: Source, form: _Form) -> Iterator[Record | Fault]:
-    entry: Record | None = None
+    entry: Record | Fault | None = None
     more: list[Place] = []
     blank: list[Place] = []
     for line in lines(source, form.encoding):
@@ -159,7 +167,8 @@ def _entries(source: Source, form: _Form) -> Iterator[Record | Fault]:
             continue
         else:
             found = form.pattern.fullmatch(line.raw)
-            if found is None and form.continues and entry and len(more) < _MOST_CONTINUED:
+            goes_on = found is None and form.continues and not form.begins.match(line.raw)
+            if goes_on and entry and len(more) < _MOST_CONTINUED:
                 more += [*blank, line]
                 blank = []
                 continue
@@ -169,10 +178,14 @@ def _entries(source: Source, form: _Form) -> Iterator[Record | Fault]:
             entry, more = None, []
         if isinstance(line, Fault):
             yield line
-        elif found is None:
-            yield Fault(line, "NO_MATCH", "not an entry of this log")
-        else:
+        elif found is not None:
             entry = Record(line, _values(found, form.continues))
+        else:
+            fault = Fault(line, "NO_MATCH", "not an entry of this log")
+            if form.begins.match(line.raw):
+                entry = fault  # what follows is of it
+            else:
+                yield fault
     if entry is not None:
         yield _longer(entry, more, form.continues) if more else entry
 
@@ -186,13 +199,15 @@ def _values(found: re.Match[str], continues: str) -> dict[str, str | None]:
     return values
 
 
-def _longer(entry: Record, more: list[Place], continues: str) -> Record:
+def _longer(entry: Record | Fault, more: list[Place], continues: str) -> Record | Fault:
     """An entry with the lines that continue it."""
     text = "\n".join(line.raw for line in more)
     first = entry.place
     length = None
     if first.length is not None:
         length = first.length + sum(line.length or 0 for line in more)
-    values = {**entry.values, continues: f"{entry.values.get(continues) or ''}\n{text}"}
     place = first._replace(length=length, raw=f"{first.raw}\n{text}")
+    if isinstance(entry, Fault):
+        return entry._replace(place=place)
+    values = {**entry.values, continues: f"{entry.values.get(continues) or ''}\n{text}"}
     return Record(place, values)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from casparian_flow.reading.blocks import Block, Fault, Record, from_records
+from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
 from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 
 _LOGFMT = re.compile(r'([^\s="]+)(?:=("(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$)')
 _FIX_START = re.compile(r"(?<!\d)8=FIXT?\.\d")
-_SECTION = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:[;#].*)?$")
+_SECTION = re.compile(r"\[(?P<name>.*)\]\s*(?:[;#].*)?$")
 _SETTING = re.compile(r"(?P<key>(?:\\.|[^=:\\])+?)\s*[=:]\s*(?P<value>.*)$")
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[tnrf:=#!\\ ])")
 
 
 def logfmt(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
@@ -88,7 +90,7 @@ def _fix(
             yield Fault(line, "NO_MATCH", "no FIX message on this line")
         for number, start in enumerate(starts):
             end = starts[number + 1] if number + 1 < len(starts) else len(line.raw)
-            fields = line.raw[start:end].strip().split(separator)
+            fields = _fields(line.raw[start:end].strip(), separator)
             broken = [field for field in fields if field.strip() and "=" not in field]
             if broken:
                 reason = f"a field without a tag: {broken[0][:60]!r}"
@@ -99,6 +101,18 @@ def _fix(
                 values["prefix"] = line.raw[: starts[0]].strip()
             _add_fields(values, fields, names)
             yield Record(line, values)
+
+
+def _fields(message: str, separator: str) -> list[str]:
+    """The fields of a message; what has no number before its `=` is text of the field before."""
+    fields: list[str] = []
+    for piece in message.split(separator):
+        tag, found, _ = piece.partition("=")
+        if fields and found and not tag.strip().isdecimal():
+            fields[-1] += f"{separator}{piece}"
+        else:
+            fields.append(piece)
+    return fields
 
 
 def _add_fields(values: dict[str, str | None], fields: list[str], names: Mapping[str, str]) -> None:
@@ -115,49 +129,97 @@ def settings(
 ) -> Iterator[Block]:
     """Yield one row a setting of an INI or properties file: section, key, value.
 
-    `continued`: a backslash at its end continues a line, as in properties files.
+    `continued`: as in Java's properties files, a backslash at its end continues a line, and
+    elsewhere begins an escape. Else lines that are indented deeper continue a setting.
     """
     return from_records(_settings(source, encoding, continued=continued))
 
 
 def _settings(source: Source, encoding: str, *, continued: bool) -> Iterator[Record | Fault]:
     section: str | None = None
-    held: Record | None = None
+    held: _Setting | None = None
     for line in lines(source, encoding):
+        if held is not None and not isinstance(line, Fault) and held.takes(line.raw):
+            continue
+        if held is not None:
+            yield held.record()
+            held = None
         if isinstance(line, Fault):
             yield line
             continue
         text = line.raw.strip()
-        if held is not None and _goes_on(held, line.raw, continued=continued):
-            held = _longer(held, line.raw, continued=continued)
-            continue
-        if held is not None:
-            yield held
-            held = None
-        if not text or text.startswith(("#", ";", "!")):
-            continue
-        heading = _SECTION.match(text)
-        if heading is not None:
-            section = heading["name"].strip()
-            continue
-        found = _SETTING.match(text)
-        if found is None:
-            yield Fault(line, "NO_MATCH", "not a setting, section or comment")
-            continue
-        values = {"section": section, "key": found["key"].strip(), "value": found["value"].strip()}
-        held = Record(line, values)
+        if text.startswith("["):
+            heading = _SECTION.match(text)
+            section = heading["name"].strip() if heading else text
+            if heading is None:  # what follows is not of the section before
+                yield Fault(line, "NO_MATCH", "not a heading of a section")
+        elif text and not _is_comment(text, continued=continued):
+            found = _SETTING.match(text)
+            if found is None:
+                yield Fault(line, "NO_MATCH", "not a setting, section or comment")
+            else:
+                held = _Setting(line, section, continued, found["key"], [found["value"]])
     if held is not None:
-        yield held
+        yield held.record()
 
 
-def _goes_on(held: Record, text: str, *, continued: bool) -> bool:
-    value = held.values["value"] or ""
-    is_escaped = continued and value.endswith("\\") and not value.endswith("\\\\")
-    return is_escaped or (text[:1] in (" ", "\t") and bool(text.strip()) and "=" not in text)
+def _is_comment(text: str, *, continued: bool) -> bool:
+    return text.startswith(("#", ";", "!") if continued else ("#", ";"))
 
 
-def _longer(held: Record, text: str, *, continued: bool) -> Record:
-    value = held.values["value"] or ""
-    is_escaped = continued and value.endswith("\\")
-    joined = value[:-1] + text.strip() if is_escaped else f"{value}\n{text.strip()}"
-    return held._replace(values={**held.values, "value": joined})
+@dataclass
+class _Setting:
+    """A setting that may go on with the next line."""
+
+    place: Place
+    section: str | None
+    continued: bool
+    """Whether a backslash at its end continues a line; else a deeper indentation does."""
+    key: str
+    pieces: list[str]
+
+    @property
+    def is_escaped(self) -> bool:
+        """Whether the line so far ends in a backslash that is not itself escaped."""
+        last = self.pieces[-1]
+        return self.continued and (len(last) - len(last.rstrip("\\"))) % 2 == 1
+
+    def takes(self, line: str) -> bool:
+        """Take the next line if it goes on with this setting, or is a comment within it.
+
+        One that is indented deeper does, unless it is a setting itself; below `key =` and its
+        first such line, `requests>=2` is none.
+        """
+        text = line.strip()
+        if self.is_escaped:
+            self.pieces[-1] = self.pieces[-1][:-1]
+        elif not text:
+            return False
+        elif _is_comment(text, continued=self.continued):
+            return True
+        else:
+            is_deeper = _indentation(line) > _indentation(self.place.raw)
+            if self.continued or not is_deeper or ("=" in text and self.pieces[0]):
+                return False
+        self.pieces.append(text)
+        return True
+
+    def record(self) -> Record:
+        """The setting as a row."""
+        value = ("" if self.continued else "\n").join(self.pieces).strip()
+        key = self.key.strip()
+        if self.continued:
+            key, value = _ESCAPE.sub(_unescaped, key), _ESCAPE.sub(_unescaped, value)
+        return Record(self.place, {"section": self.section, "key": key, "value": value})
+
+
+def _indentation(text: str) -> int:
+    return len(text) - len(text.lstrip(" \t"))
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """What an escape of a properties file stands for."""
+    code = found[1]
+    if code[0] == "u":
+        return chr(int(code[1:], 16))
+    return {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}.get(code, code)

@@ -1,15 +1,13 @@
-"""Read fields under each other: mail, package metadata, vCard, iCalendar, OFX."""
+"""Read fields under each other: package metadata, vCard, iCalendar, OFX."""
 
 from __future__ import annotations
 
-import email
-import email.policy
 import html
-import json
 import quopri
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from casparian_flow.reading.blocks import Block, Fault, Passed, Place, Record, from_records
 from casparian_flow.reading.lines import lines
@@ -25,7 +23,10 @@ _PARAMETER = re.compile(r';([^"=;]+)(?:=((?:"[^"]*"|[^";])*))?')
 _PROPERTY = re.compile(r"[A-Z][A-Z-]*[;:]")
 _COMPONENTS = ("VCARD", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY")
 _PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
-_OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>[^<]*)")
+_OF_PARTS = ("N", "ADR", "ORG", "CATEGORIES", "NICKNAME", "RESOURCES", "REQUEST-STATUS", "GEO")
+"""Properties of several parts, with `;` or `,` between."""
+_OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>(?:[^<]|<(?!/?[A-Za-z][\w.]*>))*)")
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
 _OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
 _OFX_AGGREGATES = ("BANKACCTTO", "CCACCTTO", "PAYEE", "CURRENCY", "ORIGCURRENCY")
 _OFX_TRADES = (
@@ -34,6 +35,7 @@ _OFX_TRADES = (
     "SELLMF", "SELLOPT", "SELLOTHER", "SELLSTOCK", "SPLIT", "TRANSFER",
 )  # fmt: skip
 """What an investment account does; each holds an INVTRAN and what else is known of it."""
+_OFX_ROWS = (*_OFX_TRADES, "STMTTRN")
 _OFX_STATEMENTS = ("STMTRS", "CCSTMTRS", "INVSTMTRS")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _MOST_LINES = 100_000
@@ -48,41 +50,62 @@ def paragraphs(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
 
 
 def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
-    held: list[Place] = []
+    held = _Held()
     for line in lines(source, encoding):
         if isinstance(line, Fault):
-            yield line
+            held.spoil(line)
         elif line.raw.strip():
-            if len(held) >= _MOST_LINES:
-                yield _paragraph(held)
-                held = []
+            if len(held.places) >= _MOST_LINES:
+                yield held.end(_paragraph)
             if not line.raw.startswith("#"):
-                held.append(line)
-        elif held:
-            yield _paragraph(held)
-            held = []
-    if held:
-        yield _paragraph(held)
+                held.places.append(line)
+        elif held.places:
+            yield held.end(_paragraph)
+    if held.places:
+        yield held.end(_paragraph)
+
+
+@dataclass
+class _Held:
+    """The lines of a record so far, and the first of them that is no text."""
+
+    places: list[Place] = field(default_factory=list[Place])
+    fault: Fault | None = None
+
+    def spoil(self, fault: Fault) -> None:
+        """Take a line that cannot be read: without it the record would seem whole."""
+        self.places.append(fault.place)
+        self.fault = self.fault or fault
+
+    def end(self, read: Callable[[Sequence[Place]], Record | Fault]) -> Record | Fault:
+        """The record that the lines make; none if one of them cannot be read."""
+        places, fault = self.places, self.fault
+        self.places, self.fault = [], None
+        if fault is None:
+            return read(places)
+        reason = f"line {fault.place.line}: {fault.reason}"
+        return Fault(whole(places), fault.code, reason if len(places) > 1 else fault.reason)
 
 
 def _paragraph(held: Sequence[Place]) -> Record | Fault:
-    values: dict[str, str | None] = {}
+    values: dict[str, list[str]] = {}
     name = ""
     for line in held:
         if line.raw[0] in " \t" and name:
             more = line.raw.strip()
-            values[name] = f"{values[name]}\n{'' if more == '.' else more}"
+            values[name].append("" if more == "." else more)
             continue
         found = _FIELD.match(line.raw)
         if found is None:
             reason = f"line {line.line} is neither a field nor continues one"
-            return Fault(_whole(held), "NO_MATCH", reason)
-        name, value = found["name"], found["value"]
-        values[name] = value if name not in values else f"{values[name]}\n{value}"
-    return Record(_whole(held), values)
+            return Fault(whole(held), "NO_MATCH", reason)
+        name = found["name"]
+        values.setdefault(name, []).append(found["value"])
+    return Record(whole(held), {name: "\n".join(texts) for name, texts in values.items()})
 
 
-def _whole(held: Sequence[Place]) -> Place:
+def whole(held: Sequence[Place]) -> Place:
+    """Lines that follow each other as one place."""
     first = held[0]
     last = held[-1]
     length = None
@@ -111,22 +134,22 @@ def blocks(
 def _blocks(
     source: Source, heads: Sequence[int], skip: int, encoding: str
 ) -> Iterator[Record | Fault]:
-    held: list[Place] = []
+    held = _Held()
+    read = partial(_block_record, heads=heads)
     for line in lines(source, encoding):
-        if isinstance(line, Fault):
-            yield line
-        elif (line.line or 0) <= skip:
+        place = line.place if isinstance(line, Fault) else line
+        if (place.line or 0) <= skip:
             continue
+        if isinstance(line, Fault):
+            held.spoil(line)
         elif line.raw.strip():
-            if len(held) >= _MOST_LINES:
-                yield _block_record(held, heads)
-                held = []
-            held.append(line)
-        elif held:
-            yield _block_record(held, heads)
-            held = []
-    if held:
-        yield _block_record(held, heads)
+            if len(held.places) >= _MOST_LINES:
+                yield held.end(read)
+            held.places.append(line)
+        elif held.places:
+            yield held.end(read)
+    if held.places:
+        yield held.end(read)
 
 
 def _block_record(held: Sequence[Place], heads: Sequence[int]) -> Record | Fault:
@@ -135,69 +158,17 @@ def _block_record(held: Sequence[Place], heads: Sequence[int]) -> Record | Fault
         cells = block_cells(line.raw, count)
         if len(cells) < count:
             reason = f"line {line.line} has {len(cells)} cells instead of {count}"
-            return Fault(_whole(held), "FIELD_COUNT", reason)
+            return Fault(whole(held), "FIELD_COUNT", reason)
         values |= {f"line_{number}_{place}": cell for place, cell in enumerate(cells, 1)}
     rest = "\n".join(line.raw.strip() for line in held[len(heads) :])
     values["rest"] = rest or None
-    return Record(_whole(held), values)
+    return Record(whole(held), values)
 
 
 def block_cells(text: str, most: int = 0) -> list[str]:
     """What tabs and runs of blanks divide in a line, into `most` cells; 0 for any number."""
     cells = re.split(r"\t+| {2,}", text.strip(), maxsplit=most - 1 if most else 0)
     return [cell.strip() for cell in cells]
-
-
-def mail(source: Source, *, mbox: bool = False) -> Iterator[Block]:
-    """Yield one row a message: its header fields as they are decoded, and `body`.
-
-    What is attached is named in `attachments`, a JSON array, and not read.
-    A mailbox (`mbox`) holds several, each after a line that begins with `From `.
-    """
-    return from_records(_mail(source, mbox=mbox), at_once=64)
-
-
-def _mail(source: Source, *, mbox: bool) -> Iterator[Record | Fault]:
-    held: list[Place] = []
-    was_blank = True
-    for line in lines(source, "latin-1"):  # bytes; the message itself says how it is encoded
-        if isinstance(line, Fault):
-            yield line
-            continue
-        if mbox and line.raw.startswith("From ") and was_blank:
-            if any(one.raw.strip() for one in held):
-                yield _message(held)
-            held = []
-        else:
-            held.append(line)
-        was_blank = not line.raw.strip()
-    if any(one.raw.strip() for one in held):
-        yield _message(held)
-
-
-def _message(held: Sequence[Place]) -> Record | Fault:
-    place = _whole(held)
-    try:
-        message = email.message_from_bytes(place.raw.encode("latin-1"), policy=email.policy.default)
-        values: dict[str, str | None] = {}
-        for name, value in message.items():
-            text = str(value)
-            known = next((one for one in values if one.lower() == name.lower()), name)
-            values[known] = text if known not in values else f"{values[known]}\n{text}"
-        body = message.get_body(("plain", "html"))
-        values["body"] = None if body is None else str(body.get_content()).rstrip("\r\n")
-        attached = [
-            one.get_filename() or one.get_content_type()
-            for one in message.walk()
-            if one.is_attachment()
-        ]
-        if attached:
-            values["attachments"] = json.dumps(attached, ensure_ascii=False)
-    except Exception as error:  # noqa: BLE001 - the parser of the standard library raises anything
-        return Fault(place, "NOT_MAIL", f"not a message: {type(error).__name__}: {error}")
-    if len(values) < 2:
-        return Fault(place, "NOT_MAIL", "no header fields")
-    return Record(place, values)
 
 
 def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterator[Block]:
@@ -211,45 +182,47 @@ def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterato
 
 
 def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | Fault | Passed]:
-    held: list[Place] = []
+    held = _Held()
     depth = 0
     for line in lines(source, encoding):
         if isinstance(line, Fault):
-            yield line
+            if depth:
+                held.spoil(line)
+            else:
+                yield line
             continue
         word = line.raw.strip().upper()
         if word == f"BEGIN:{component}" and depth <= 1:
-            if held:
-                yield Fault(_whole(held), "CUT_OFF", f"BEGIN:{component} without its end")
-            held, depth = [line], 1
+            if held.places:
+                yield Fault(whole(held.places), "CUT_OFF", f"BEGIN:{component} without its end")
+            held, depth = _Held([line]), 1
         elif depth:
-            held.append(line)
+            held.places.append(line)
             depth += word.startswith("BEGIN:") - word.startswith("END:")
             if depth == 0:
-                yield _card(held)
-                held = []
+                yield held.end(_card)
         elif word.startswith("BEGIN:") and word[6:] in _COMPONENTS:
             yield Passed(f"{word[6:]}, which is not read")
-    if held:
-        yield Fault(_whole(held), "CUT_OFF", f"BEGIN:{component} without its end")
+    if held.places:
+        yield Fault(whole(held.places), "CUT_OFF", f"BEGIN:{component} without its end")
 
 
 def _card(held: Sequence[Place]) -> Record | Fault:
-    values: dict[str, str | None] = {}
+    values: dict[str, list[str]] = {}
     depth = 0
     for text in _unfolded(held[1:-1]):
-        word = text.upper()
+        word = text[:200].upper()
         depth += word.startswith("BEGIN:") - word.startswith("END:")
         if depth or word.startswith("END:"):
             continue  # alarms and the like inside an event are not its own properties
         found = _CARD_FIELD.fullmatch(text)
         if found is None:
-            return Fault(_whole(held), "NO_MATCH", f"not a property: {text[:60]!r}")
+            return Fault(whole(held), "NO_MATCH", f"not a property: {text[:60]!r}")
         _add_property(values, found)
-    return Record(_whole(held), values)
+    return Record(whole(held), {name: "\n".join(texts) for name, texts in values.items()})
 
 
-def _add_property(values: dict[str, str | None], found: re.Match[str]) -> None:
+def _add_property(values: dict[str, list[str]], found: re.Match[str]) -> None:
     name = found["name"].upper()
     parameters: list[tuple[str, str]] = [("GROUP", found["group"])] if found["group"] else []
     for key, text in _PARAMETER.findall(found["parameters"]):
@@ -262,10 +235,17 @@ def _add_property(values: dict[str, str | None], found: re.Match[str]) -> None:
         charset = dict(parameters).get("CHARSET", "utf-8")
         value = _printable(value, charset)
         parameters = [one for one in parameters if one not in encoded and one[0] != "CHARSET"]
-    if values.get("VERSION") != "2.1":  # which has no such escapes
-        value = re.sub(r"\\([nN,;\\])", _unescaped, value)
+    if values.get("VERSION") != ["2.1"]:  # which has no such escapes
+        value = _without_escapes(name, value)
     for key, text in [(name, value), *((f"{name};{key}", text) for key, text in parameters)]:
-        values[key] = text if key not in values else f"{values[key]}\n{text}"
+        values.setdefault(key, []).append(text)
+
+
+def _without_escapes(name: str, value: str) -> str:
+    """A value as text; as it stands where its parts could not be told apart any more."""
+    if name in _OF_PARTS and re.search(r"\\[;,\\]", value):
+        return value
+    return re.sub(r"\\([nN,;\\])", _unescaped, value)
 
 
 def _printable(value: str, charset: str) -> str:
@@ -282,16 +262,22 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _unfolded(held: Sequence[Place]) -> list[str]:
-    texts: list[str] = []
+    texts: list[list[str]] = []
     for line in held:
-        is_open = bool(texts) and texts[-1].endswith("=") and _PRINTABLE.match(texts[-1])
+        is_open = bool(texts) and texts[-1][-1].endswith("=") and _is_printable(texts[-1])
         if is_open and not _PROPERTY.match(line.raw):
-            texts[-1] = texts[-1][:-1] + line.raw.rstrip()
+            texts[-1][-1] = texts[-1][-1][:-1]
+            texts[-1].append(line.raw.rstrip())
         elif line.raw[:1] in (" ", "\t") and texts:
-            texts[-1] += line.raw[1:]
+            texts[-1].append(line.raw[1:])
         elif line.raw.strip():
-            texts.append(line.raw)
-    return texts
+            texts.append([line.raw])
+    return ["".join(pieces) for pieces in texts]
+
+
+def _is_printable(pieces: Sequence[str]) -> bool:
+    """Whether a property is in quoted-printable, as its beginning says."""
+    return _PRINTABLE.match("".join(pieces[:8])) is not None
 
 
 def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") -> Iterator[Block]:
@@ -300,35 +286,51 @@ def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") ->
     Reads OFX 1 (SGML, whose values have no closing tags) and OFX 2 (XML). With INVTRAN for its
     `record` a row is whatever an investment account did, and `TRANSACTION` says what that was.
     """
-    records = (*_OFX_TRADES, "STMTTRN") if record == "INVTRAN" else (record,)
+    records = _OFX_ROWS if record == "INVTRAN" else (record,)
     return from_records(_ofx(source, records, encoding))
 
 
-def _ofx(source: Source, records: Collection[str], encoding: str) -> Iterator[Record | Fault]:
+def _ofx(
+    source: Source, records: Collection[str], encoding: str
+) -> Iterator[Record | Fault | Passed]:
     statement = _Ofx()
     record = ""  # the one that is open
-    held: list[Place] = []
+    held = _Held()
     for line in lines(source, encoding):
         if isinstance(line, Fault):
-            yield line
+            if record:
+                held.spoil(line)
+            else:
+                yield line
             continue
-        if held:
-            held.append(line)
-        statement.go_on(line.raw)
-        for found in _OFX_TAG.finditer(line.raw):
+        if record:
+            held.places.append(line)
+        text = _CDATA.sub(lambda found: html.escape(found[1]), line.raw)
+        statement.go_on(text)
+        for found in _OFX_TAG.finditer(text):
             is_end, name = bool(found["close"]), found["name"].upper()
-            is_inner = name != record and record in _OFX_TRADES and name == "STMTTRN"
-            if name not in records or is_inner or (is_end and name != record):
-                statement.take(found, is_inside=bool(held))
+            if not _is_of_rows(name, record, records, is_end=is_end):
+                if name in _OFX_ROWS and not (record or is_end):
+                    yield Passed(f"{name}, which is not read")
+                statement.take(found, is_inside=bool(record))
                 continue
-            if held and not is_end:
-                yield Fault(_whole(held[:-1] or held), "CUT_OFF", f"<{record}> without its end")
-            elif held:
-                yield Record(_whole(held), {**statement.around, **statement.values})
+            if record:
+                begun = held.places[:-1] or held.places
+                yield held.end(statement.record) if is_end else _cut_off(begun, record)
             statement.begin({"TRANSACTION": name} if len(records) > 1 else {})
-            record, held = ("", []) if is_end else (name, [line])
-    if held:
-        yield Fault(_whole(held), "CUT_OFF", f"<{record}> without its end")
+            record, held = ("", _Held()) if is_end else (name, _Held([line]))
+    if record:
+        yield _cut_off(held.places, record)
+
+
+def _cut_off(held: Sequence[Place], record: str) -> Fault:
+    return Fault(whole(held), "CUT_OFF", f"<{record}> without its end")
+
+
+def _is_of_rows(name: str, record: str, records: Collection[str], *, is_end: bool) -> bool:
+    """Whether a tag begins or ends a row; a trade holds a STMTTRN that is none."""
+    is_inner = name != record and record in _OFX_TRADES and name == "STMTTRN"
+    return name in records and not is_inner and not (is_end and name != record)
 
 
 @dataclass
@@ -346,6 +348,10 @@ class _Ofx:
     def begin(self, values: dict[str, str | None]) -> None:
         """A record begins or has ended."""
         self.values, self._within, self._last = values, [], ""
+
+    def record(self, held: Sequence[Place]) -> Record:
+        """The transaction that ends, on these lines."""
+        return Record(whole(held), {**self.around, **self.values})
 
     def go_on(self, line: str) -> None:
         """Take what stands before the first tag of a line: it belongs to the value before."""

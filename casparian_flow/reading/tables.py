@@ -250,7 +250,10 @@ def binary(
     while piece := _exactly(source, record.size * _ROWS):
         whole = len(piece) - len(piece) % record.size
         rows = list(record.iter_unpack(piece[:whole]))
-        columns = [_column(list(column)) for column in zip(*rows, strict=True)]
+        columns = [
+            _column(list(column), code)
+            for column, code in zip(zip(*rows, strict=True), _codes(layout), strict=True)
+        ]
         if rows:
             yield pa.RecordBatch.from_arrays(columns, names=list(names))
         if whole < len(piece):
@@ -266,8 +269,18 @@ def _exactly(source: Source, count: int) -> bytes:
     return b"".join(pieces)
 
 
-def _column(values: list[object]) -> pa.Array:
+def _codes(layout: str) -> list[str]:
+    """The code of each value that a layout gives: `<2HQ4s` gives H, H, Q and s."""
+    codes: list[str] = []
+    for count, code in re.findall(r"(\d*)([?a-zA-Z])", layout):
+        if code != "x":
+            codes += [code] * (1 if code in "sp" else int(count or 1))
+    return codes
+
+
+def _column(values: list[object], code: str) -> pa.Array:
     if values and isinstance(values[0], bytes):
         texts = [cast("bytes", value).rstrip(b"\x00").decode("latin-1") for value in values]
         return pa.array(texts, pa.string())
-    return pa.array(values)
+    # Python's numbers are int64 by themselves, which the largest of these are not.
+    return pa.array(values, pa.uint64() if code in "QNP" else None)

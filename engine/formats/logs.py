@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from engine.formats.interface import Profile, Reading, Sample
+from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
-_LEAST_SHARE, _LEAST_STARTS = 0.8, 0.05
+_LEAST_SHARE, _LEAST_STARTS, _MOST_ODD = 0.8, 0.05, 0.02
 _JUDGED_LINES = 3_000
+_NOT_FIRST = (" ", "\t", "=", "-", "*", "#")
+"""How lines above the first entry begin: banners, and the end of an entry of the file before."""
 _DAY = r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}|\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4})"
 _TIME = rf"{_DAY}[ T:]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _LEVEL = (
@@ -28,14 +30,21 @@ class Shape:
     continues: str = ""
     """The column that lines which are no entry belong to; empty where each line is one."""
     note: str = ""
+    begins: str = ""
+    """How entries begin: with a time; empty where that is not certain."""
 
 
+_BEGINS = rf"\[?{_TIME}"
 _HOST = r"(?P<host>[\w.:-]+)"
 _ACCESS = (
     r"(?P<host>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\]"
     r' "(?P<request>(?:[^"\\]|\\.)*)"'
     r" (?P<status>\d{3}|-) (?P<size>\d+|-)"
 )
+_APP = r"(?:(?P<app>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?: ?)?(?P<message>.*)"
+"""Without an application: `last message repeated 2 times`."""
+_DAY_AND_TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+_ISO_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)"
 _NO_YEAR = "its times name no year, so they stay text"
 SHAPES = (
     Shape(
@@ -56,63 +65,74 @@ SHAPES = (
     ),
     Shape(
         "syslog (RFC 3164)",
-        r"(?:<(?P<priority>\d{1,3})>)?(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
-        r" (?P<host>[\w.:-]+) (?P<app>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?: ?(?P<message>.*)",
+        rf"(?:<(?P<priority>\d{{1,3}})>)?(?P<time>{_DAY_AND_TIME}) {_HOST} {_APP}",
         "message",
         _NO_YEAR,
+        rf"(?:<\d{{1,3}}>)?{_DAY_AND_TIME} ",
     ),
     Shape(
         "syslog (ISO times)",
-        rf"(?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) {_HOST}"
-        r" (?P<app>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?: ?(?P<message>.*)",
+        rf"(?P<time>{_ISO_TIME}) {_HOST} (?P<app>[^\s:\[]+)(?:\[(?P<pid>\d+)\])?: ?(?P<message>.*)",
         "message",
+        begins=rf"{_ISO_TIME} ",
     ),
     Shape(
         "nginx error log",
-        r"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>\w+)\] (?P<pid>\d+)#(?P<tid>\d+):"
-        r" (?:\*(?P<connection>\d+) )?(?P<message>.*)",
+        r"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>\w+)\]"
+        r"(?: (?P<pid>\d+)#(?P<tid>\d+):)? (?:\*(?P<connection>\d+) )?(?P<message>.*)",
         "message",
+        begins=r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ",
     ),
     Shape(
         "Apache error log",
         r"\[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4})\]"
-        r" \[(?:(?P<module>\w*):)?(?P<level>\w+)\](?: \[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\])?"
+        r"(?: \[(?:(?P<module>\w*):)?(?P<level>\w+)\])?"
+        r"(?: \[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\])?"
         r"(?: \[client (?P<client>[^\]]+)\])? ?(?P<message>.*)",
         "message",
+        begins=r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d",
     ),
     Shape(
         "application log (time, thread, level, logger)",
         rf"(?P<time>{_TIME})[ -]+\[(?P<thread>[^\]]*)\]\s+(?P<level>{_LEVEL})"
         r"\s+(?P<logger>[\w.$/*\[\]-]+)\s*(?:-|:)\s+(?P<message>.*)",
         "message",
+        begins=_BEGINS,
     ),
     Shape(
         "application log (time, logger, level)",
         rf"(?P<time>{_TIME}) - (?P<logger>[\w.]+) - (?P<level>{_LEVEL}) - (?P<message>.*)",
         "message",
+        begins=_BEGINS,
     ),
     Shape(
         "application log (bracketed time, channel, level)",
         rf"\[(?P<time>{_TIME})\] (?P<channel>[\w-]+)\.(?P<level>{_LEVEL}): (?P<message>.*)",
         "message",
+        begins=_BEGINS,
     ),
     Shape(
         "application log (bracketed)",
         rf"\[(?P<time>{_TIME})\]\s*\[?(?P<level>{_LEVEL})\]?:?\s+(?P<message>.*)",
         "message",
+        begins=_BEGINS,
     ),
     Shape(
         "application log",
         rf"(?P<time>{_TIME})[ ,]+(?:\[(?P<context>[^\]]*)\]\s+)?"
         rf"[\[<(]?(?P<level>{_LEVEL})[\]>)]?:?\s+(?P<message>.*)",
         "message",
+        begins=_BEGINS,
     ),
     Shape(
         "application log (level first)",
         rf"(?P<level>{_LEVEL}):(?P<logger>[\w.]+):(?P<message>.*)",
         "message",
     ),
-    Shape("timed lines", rf"\[?(?P<time>{_TIME})\]?[:,]?\s+(?P<message>.*)", "message"),
+    Shape(
+        "timed lines", rf"\[?(?P<time>{_TIME})\]?[:,]?\s+(?P<message>.*)", "message",
+        begins=_BEGINS,
+    ),
     Shape(
         "timed lines behind a name",
         rf"(?P<program>[\w.-]+) (?P<time>{_TIME}):?\s+(?P<message>.*)", "message",
@@ -137,32 +157,43 @@ def recognise(sample: Sample) -> Profile | None:
     if shape is None:
         return None
     encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
-    reading = Reading(
-        "loglines",
-        "read",
-        {"encoding": encoding, "pattern": shape.pattern, "continues": shape.continues},
-    )
-    others = sum(re.fullmatch(shape.pattern, line) is None for line in lines)
-    told = [f"{shape.name}"]
-    if others and shape.continues:
-        told.append(f"{others} lines of the sample continue the entry before")
-    if shape.note:
-        told.append(shape.note)
-    return profile_of("log", reading, sample, problems=told[1:], shape=shape.name)
+    arguments: dict[str, Argument] = {
+        "encoding": encoding, "pattern": shape.pattern, "continues": shape.continues,
+    }  # fmt: skip
+    if shape.begins:
+        arguments["begins"] = shape.begins
+    reading = Reading("loglines", "read", arguments)
+    others = [line for line in lines if re.fullmatch(shape.pattern, line) is None]
+    odd = _begun(shape, others)
+    told = [shape.note] if shape.note else []
+    if len(others) > odd and shape.continues:
+        told.append(f"{len(others) - odd} lines of the sample continue the entry before")
+    if odd:
+        told.append(f"{odd} lines of the sample begin as entries do and are none: set aside")
+    return profile_of("log", reading, sample, problems=told, shape=shape.name)
+
+
+def _begun(shape: Shape, lines: list[str]) -> int:
+    """How many of these lines begin as entries do."""
+    return sum(re.match(shape.begins, line) is not None for line in lines) if shape.begins else 0
 
 
 def _fits(shape: Shape, lines: list[str]) -> bool:
     pattern = re.compile(shape.pattern)
-    if pattern.fullmatch(lines[0]) is None and shape.continues:
+    first = next((line for line in lines if not line.startswith(_NOT_FIRST)), lines[0])
+    if pattern.fullmatch(first) is None and shape.continues:
         return False
-    hits = sum(pattern.fullmatch(line) is not None for line in lines)
+    others = [line for line in lines if pattern.fullmatch(line) is None]
+    hits = len(lines) - len(others)
+    if _begun(shape, others) > _MOST_ODD * hits:
+        return False  # another shape takes these, too
     if hits >= _LEAST_SHARE * len(lines):
         return True
     if not shape.continues or hits < _LEAST_STARTS * len(lines):
         return False
-    return not any(_is_entry(line) and not pattern.fullmatch(line) for line in lines[:200])
+    return bool(shape.begins) or not any(_is_entry(line) for line in others[:200])
 
 
 def _is_entry(line: str) -> bool:
     """Whether a line begins as entries do: with a time."""
-    return re.match(rf"\[?{_TIME}", line) is not None
+    return re.match(_BEGINS, line) is not None

@@ -26,7 +26,7 @@ FIX_NAMES = {
     "269": "md_entry_type", "270": "md_entry_px", "271": "md_entry_size",
 }  # fmt: skip
 """Tags of FIX that every dialect shares, by the standard's field names."""
-_SECTION = re.compile(r"\s*\[[^\]]+\]\s*(?:[;#].*)?")
+_SECTION = re.compile(r"\s*\[.+\]\s*(?:[;#].*)?")
 _SETTING = re.compile(r"[\w.$@/\\*? -]+?[=:].*")
 
 
@@ -87,7 +87,8 @@ def recognise_settings(sample: Sample) -> Profile | None:
     """The profile of an INI or properties file; None if it is not settings, line by line."""
     lines = [
         line for line in sample.lines[:2_000]
-        if not line.lstrip().startswith(("#", ";", "!")) and not line[:1].isspace()
+        if not line.lstrip().startswith(("#", ";", "!"))
+        and not (line[:1].isspace() and _SETTING.fullmatch(line.strip()) is None)
     ]  # fmt: skip
     if not lines:
         return None
@@ -100,7 +101,7 @@ def recognise_settings(sample: Sample) -> Profile | None:
         return None
     form = "ini" if sections else "properties"
     arguments: dict[str, Argument] = {"encoding": _encoding(sample)}
-    if form == "properties":
+    if form == "properties" and sample.name.lower().endswith(".properties"):
         arguments["continued"] = True
     reading = Reading("pairs", "settings", arguments)
     return profile_of(form, reading, sample, shape="settings")

@@ -97,12 +97,14 @@ def _mail(sample: Sample) -> Profile | None:
     least = 1 if sample.name.lower().endswith(_MAIL_ENDINGS) else 2
     if sum(name in _MAIL_FIELDS for name in set(names)) < least:
         return None
-    reading = Reading("stanzas", "mail", {"mbox": True} if is_mbox else {}, is_open=True)
+    reading = Reading("mail", "read", {"mbox": True} if is_mbox else {}, is_open=True)
     one = profile_of(
         "mbox" if is_mbox else "mail", reading, sample, from_head=True, shape="message"
     )
     if any(column.name == "attachments" for column in one.columns):
-        return replace(one, problems=(*one.problems, "what is attached is named and not read"))
+        return replace(
+            one, problems=(*one.problems, "parts beside the body are named and not read")
+        )
     return one
 
 

@@ -127,6 +127,9 @@ def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion, *, is_hel
     return True
 
 
+_SQLITE_INTEGERS = 1 << 63
+
+
 def _load(db: sqlite3.Connection, lake: Path, file: StagedFile) -> None:
     parquet = pq.ParquetFile(lake / file.path)
     table = _quoted(f"{file.topic}_history")
@@ -135,7 +138,7 @@ def _load(db: sqlite3.Connection, lake: Path, file: StagedFile) -> None:
     marks = ", ".join("?" * len(parquet.schema_arrow.names))
     statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names are quoted
     for batch in parquet.iter_batches(batch_size=_ROWS_AT_ONCE):
-        columns = [_storable(column).to_pylist() for column in batch.columns]
+        columns = [_values(column) for column in batch.columns]
         db.executemany(statement, zip(*columns, strict=True))
 
 
@@ -167,6 +170,8 @@ def _make_table(db: sqlite3.Connection, topic: str, schema: pa.Schema) -> None:
 
 
 def _affinity(kind: pa.DataType) -> str:
+    if pa.types.is_uint64(kind):
+        return "BLOB"  # keeps numbers as numbers, and those too large for SQLite as text
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return "INTEGER"
     if pa.types.is_floating(kind):
@@ -174,6 +179,13 @@ def _affinity(kind: pa.DataType) -> str:
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return "BLOB"
     return "TEXT"
+
+
+def _values(column: pa.Array) -> list[object]:
+    values = _storable(column).to_pylist()
+    if not pa.types.is_uint64(column.type):
+        return values
+    return [value if value is None or value < _SQLITE_INTEGERS else str(value) for value in values]
 
 
 def _storable(column: pa.Array) -> pa.Array:

@@ -130,14 +130,15 @@ def run(source: str, path: Path) -> Kept:
     return kept
 
 
-Odd = tuple[str, list[str], list[list[Any]], int]
+Odd = tuple[str | bytes, list[str], list[list[Any]], int]
 """A file's content, its columns, its first rows, and how many records are set aside."""
 
 
 def read_whole(folder: Path, name: str, odd: Odd) -> None:
     """Draft a plugin for a file, run it, and account for every record."""
     content, columns, rows, aside = odd
-    kept = run(drafted(folder, name, content.encode()), folder / name)
+    raw = content.encode() if isinstance(content, str) else content
+    kept = run(drafted(folder, name, raw), folder / name)
 
     [found] = kept.rows.values() if kept.rows else [[]]
     names = [name for name in kept.columns if not name.startswith("_")]

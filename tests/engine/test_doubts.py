@@ -247,7 +247,7 @@ def test_what_is_attached_to_a_message_is_named(tmp_path: Path) -> None:
     profile = told(tmp_path, "a.eml", message.as_bytes())
     kept = run(draft_source(profile, topic="t", pattern="*").source, tmp_path / "a.eml")
 
-    assert "what is attached is named and not read" in profile.problems
+    assert "parts beside the body are named and not read" in profile.problems
     [row] = kept.rows["t"]
     assert (row["body"], json.loads(row["attachments"])) == ("see below", ["numbers.csv"])
 

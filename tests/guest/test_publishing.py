@@ -128,6 +128,31 @@ self.publish("rows", [{
     assert row["nothing"] == []
 
 
+NESTED = {
+    "pa.large_list(pa.large_string())": (["a"], pa.list_(pa.string())),
+    "pa.large_list(pa.string_view())": (["a"], pa.list_(pa.string())),
+    "pa.list_view(pa.string())": (["a"], pa.list_(pa.string())),
+    "pa.struct({'x': pa.dictionary(pa.int32(), pa.string())})": (
+        {"x": "a"}, pa.struct({"x": pa.string()}),
+    ),
+    "pa.struct({'x': pa.large_list(pa.large_binary())})": (
+        {"x": [b"a"]}, pa.struct({"x": pa.list_(pa.binary())}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_what_is_nested_is_of_types_that_are_stored(parent: WarmParent, kind: str) -> None:
+    value, stored = NESTED[kind]
+    values = [value, None, value]
+    body = f"self.publish('rows', pa.table({{'v': pa.array({values!r}, {kind})}}))"
+
+    table = run(parent, plugin(body)).table()
+
+    assert table.schema.field("v").type.equals(stored)
+    assert table.column("v").to_pylist() == values
+
+
 def test_each_topic_keeps_its_own_rows(parent: WarmParent) -> None:
     body = """
 self.publish("more", [{"a": "x"}])

@@ -20,6 +20,7 @@ from casparian_flow.reading import (
     json_columns,
     json_text,
     loglines,
+    mail,
     pairs,
     stanzas,
     tables,
@@ -143,8 +144,8 @@ def test_mail_is_decoded_and_a_mailbox_is_taken_apart() -> None:
     message = b"From: a@b.c\nSubject: =?utf-8?q?caf=C3=A9?=\n\nHello\n"
     mailbox = b"From x Mon\n" + message + b"\nFrom y Tue\n" + message
 
-    [one], _ = found(stanzas.mail(source(message)))
-    two, _ = found(stanzas.mail(source(mailbox), mbox=True))
+    [one], _ = found(mail.read(source(message)))
+    two, _ = found(mail.read(source(mailbox), mbox=True))
 
     assert (one["From"], one["Subject"], one["body"]) == ("a@b.c", "café", "Hello")
     assert [row["Subject"] for row in two] == ["café", "café"]
