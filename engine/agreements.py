@@ -153,6 +153,9 @@ def _terms(
         for name, stated in rules_in(standing.terms).items()
         if name in schema.names and constraints.check(schema.field(name).type, stated) is None
     }
+    for name, stated in rules_in(standing.terms).items():
+        if stated and name in schema.names and name not in rules:
+            settled.decided.append(f"what was stated of {name} goes: {constraints.told(stated)}")
     if not set(key) <= set(schema.names):
         settled.decided.append(f"the key {', '.join(key)} goes")
         key = []

@@ -18,6 +18,7 @@ _FAMILIES = (
 )  # fmt: skip
 _READ_AS = {"truth": ("truth", "true/false"), "date": ("date", "%Y-%m-%d"),
             "moment": ("time", "iso"), "zoned moment": ("time", "iso zoned")}  # fmt: skip
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?$"
 _HELD = {
     ("number", "number"), ("truth", "truth"), ("date", "date"), ("date", "moment"),
     ("clock", "clock"), ("moment", "moment"), ("zoned moment", "zoned moment"), ("text", "text"),
@@ -62,11 +63,22 @@ def _read(text: pa.Array, kind: pa.DataType, family: str) -> pa.Array:
         return _cast(_plain(text), kind)
     elif family == "number":
         found = convert(text, ("number",))
+    elif family == "clock":
+        found = _clock(text)
     elif family in _READ_AS:
         found = convert(text, _READ_AS[family])
     else:
         return pa.nulls(len(text), kind)
     return found if found.type == kind else exactly(found, kind)[0]
+
+
+def _clock(text: pa.Array) -> pa.Array:
+    """Times of day, `12:30` or `12:30:00.5`."""
+    good = pc.match_substring_regex(
+        text, r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?$"
+    )
+    moment = pc.binary_join_element_wise("1970-01-01", pc.if_else(good, text, None), " ")
+    return moment.cast(pa.timestamp("ns")).cast(pa.time64("ns"))
 
 
 def _plain(text: pa.Array) -> pa.Array:

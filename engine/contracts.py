@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from casparian_flow.errors import PluginError
 from engine import casting, constraints
 from engine.events import SetAside
+from engine.exact_text import shown
 from engine.keys import Keys
 
 _MOST_RAW_CHARS = 65_536
@@ -172,7 +173,7 @@ class Holder:
         rest = batch.take(pa.array(whole, pa.int64())) if faults else batch
         for place in self._keys.repeated(rest):
             row = whole[place]
-            key = ", ".join(f"{name}={batch.column(name)[row].as_py()!r}" for name in self._key)
+            key = ", ".join(f"{name}={_value(batch.column(name), row)!r}" for name in self._key)
             why = f"an earlier row of this file has the key {key}"
             faults[row] = (self._key[0], "CONTRACT_KEY", why)
 
@@ -193,21 +194,29 @@ def _held(
     if not pa.types.is_null(agreed.type) and column.type != agreed.type:
         column, misfits = casting.exactly(column, agreed.type)
         for row in misfits:
-            why = f"{agreed.name}: {given[row].as_py()!r} is no {agreed.type}"
+            why = f"{agreed.name}: {_value(given, row)!r} is no {agreed.type}"
             faults.setdefault(row, (agreed.name, "CONTRACT_TYPE", why))
     if not agreed.nullable:
         for row in pc.indices_nonzero(pc.is_null(column)).to_pylist():
             why = f"{agreed.name} is missing, and the contract wants it in every row"
             faults.setdefault(row, (agreed.name, "CONTRACT_NULL", why))
     for row, rule in constraints.broken(column, rules):
-        why = f"{agreed.name}: {given[row].as_py()!r} breaks what was stated: {rule}"
+        why = f"{agreed.name}: {_value(given, row)!r} breaks what was stated: {rule}"
         faults.setdefault(row, (agreed.name, "CONTRACT_VALUE", why))
     return column
 
 
+def _value(column: pa.Array, row: int) -> object:
+    """A value as Python has it; as text where Python has none, as of nanoseconds."""
+    try:
+        return column[row].as_py()
+    except (ValueError, OverflowError):
+        return shown(column.slice(row, 1))[0]
+
+
 def _aside(batch: pa.RecordBatch, row: int, column: str, code: str, why: str) -> SetAside:
     """A row as a record of the quarantine."""
-    record = {name: batch.column(name)[row].as_py() for name in batch.schema.names}
+    record = {name: _value(batch.column(name), row) for name in batch.schema.names}
     line = record.get("_line")
     raw = json.dumps(record, default=str, ensure_ascii=False)
     return SetAside(

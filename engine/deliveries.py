@@ -57,10 +57,11 @@ class Deliveries:
         """
         try:
             delivery = open_delivery(uri)
-            known = delivery.held()
+            installation = self.catalog.installation_id
+            known = delivery.held(installation)
             with self.catalog.reading() as session:
                 state = _state(session)
-            delivery.hold(state.held, release=known - state.held)
+            delivery.hold(installation, state.held, release=known - state.held)
         except CasparianError as error:
             if uri not in self._failing:
                 logger.warning("a delivery lags behind", extra={"uri": uri, "why": str(error)})

@@ -277,6 +277,11 @@ def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
     except PluginError as error:
         attempt.error = error
         return
+    except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+        # Its own rows are to blame: the other files of the batch are not.
+        told = f"topic {event.topic}: its rows cannot be held to the contract: {error}"
+        attempt.error = PluginError(told[:1000])
+        return
     attempt.staging.write(event.topic, fitting)
     if misfits:
         attempt.staging.set_aside(event.topic, misfits)

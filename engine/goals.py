@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from engine.formats.interface import ColumnProfile, Profile
@@ -42,6 +42,18 @@ def steered(profile: Profile, goal: str | None) -> tuple[Profile, list[str]]:
     profile = _columns(with_records, goal, told)
     parts = tuple(_columns(part, goal, told) for part in profile.parts)
     return replace(profile, parts=parts), list(dict.fromkeys(told))
+
+
+def with_texts(profile: Profile, names: Collection[str]) -> Profile:
+    """The profile with these columns as text: a contract has their values as they stand."""
+
+    def held(column: ColumnProfile) -> ColumnProfile:
+        if column.name not in names or column.type == "string":
+            return column
+        return replace(column, type="string", candidates=[], ambiguity=None, unit=None)
+
+    parts = tuple(with_texts(part, names) for part in profile.parts)
+    return replace(profile, columns=tuple(map(held, profile.columns)), parts=parts)
 
 
 def _columns(profile: Profile, goal: str, told: list[str]) -> Profile:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from engine.database import among
@@ -14,12 +14,13 @@ from engine.models import (
     Dismissal,
     FileLocation,
     FileVersion,
+    JobOutput,
     PluginManifest,
     ProcessingJob,
     Round,
 )
 from engine.routing import Matcher, Rule
-from engine.states import JobStatus, LocationState, Reprocess
+from engine.states import QUARANTINE_SUFFIX, JobStatus, LocationState, Reprocess
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,21 @@ def chosen(
 
 
 def _history(session: Session, plugin: str) -> tuple[set[int], set[int]]:
-    """Versions that the plugin has taken on, and those that its last run left in trouble.
+    """Versions that the plugin has taken on, and those that it left in trouble.
 
-    In trouble: failed, cancelled, or with records set aside that nobody dismissed.
+    In trouble: what the last run that counts left failed, cancelled, or with records set aside
+    that nobody dismissed. A run of a reprocess that was taken back does not count.
     """
-    dismissed = set(session.scalars(select(Dismissal.job_id)))
     rows = session.execute(
         select(
             ProcessingJob.id,
             ProcessingJob.file_version_id,
             ProcessingJob.status,
             ProcessingJob.quarantined,
+            Round.undone,
         )
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
+        .join(Round, Round.id == ProcessingJob.round_id, isouter=True)
         .where(PluginManifest.name == plugin)
         .order_by(ProcessingJob.id)
     ).all()
@@ -81,13 +84,33 @@ def _history(session: Session, plugin: str) -> tuple[set[int], set[int]]:
     taken = {
         row.file_version_id for row in rows if row.status in (JobStatus.DONE, JobStatus.FAILED)
     }
-    last = {row.file_version_id: row for row in rows if row.status in _ENDED}
+    last = {row.file_version_id: row for row in rows if row.status in _ENDED and row.undone is None}
+    aside = [row.id for row in last.values() if row.quarantined]
+    standing = _with_records_aside(session, aside)
     troubled = {
         version
         for version, row in last.items()
-        if row.status is not JobStatus.DONE or (row.quarantined and row.id not in dismissed)
+        if row.status is not JobStatus.DONE or row.id in standing
     }
     return taken, troubled
+
+
+def _with_records_aside(session: Session, jobs: Sequence[int]) -> set[int]:
+    """Those of these jobs that set records aside in a topic where nobody dismissed them."""
+    dismissed = exists().where(
+        Dismissal.job_id == JobOutput.job_id,
+        Dismissal.topic + QUARANTINE_SUFFIX == JobOutput.topic,
+    )
+    return set(
+        session.scalars(
+            select(JobOutput.job_id).where(
+                among(JobOutput.job_id, jobs),
+                JobOutput.topic.endswith(QUARANTINE_SUFFIX, autoescape=True),
+                JobOutput.rows > 0,
+                ~dismissed,
+            )
+        )
+    )
 
 
 _ENDED = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+QUARANTINE_SUFFIX = "_quarantine"
+"""After a topic's name: the topic of the records that were set aside."""
+
 
 class OnDelete(StrEnum):
     """What happens to the rows of a file that is gone."""

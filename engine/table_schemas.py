@@ -4,6 +4,9 @@ Types that the standard has no word for are `any`; each field's exact Arrow type
 `arrowType`, and is what counts when the schema is read again.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported; a checker does not see them.
+
 from __future__ import annotations
 
 import re
@@ -11,8 +14,10 @@ from collections.abc import Mapping
 from typing import cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from casparian_flow.errors import ConfigError
+from casparian_flow.sdk import RESERVED_COLUMNS
 from engine import constraints
 from engine.contracts import Terms, key_in, rules_in, schema_in, terms_of
 
@@ -40,6 +45,10 @@ _PLAIN = {
     )
 }  # fmt: skip
 _FIELD_WORDS = {"name", "type", "format", "constraints", "arrowType", "title", "description"}
+_WORDS = {
+    "name", "version", "title", "description", "fields", "missingValues", "primaryKey", "profile",
+    "$schema", "uniqueKeys", "foreignKeys",
+}  # fmt: skip
 _MOST_COLUMNS = 4_000
 
 
@@ -48,7 +57,7 @@ def exported(topic: str, version: int, terms: Mapping[str, object]) -> dict[str,
     rules = rules_in(terms)
     fields: list[dict[str, object]] = []
     for one in schema_in(terms):
-        stated = dict(rules[one.name])
+        stated = constraints.as_numbers(one.type, rules[one.name])
         field: dict[str, object] = {"name": one.name, "type": _type(str(one.type))}
         if "format" in stated:
             field["format"] = stated.pop("format")
@@ -75,17 +84,15 @@ def imported(document: object, known: pa.Schema | None = None) -> Terms:
     if not isinstance(fields, list) or not 0 < len(fields) <= _MOST_COLUMNS:
         raise _unusable(f"it has no list of 1 to {_MOST_COLUMNS:,} `fields`")
     whole = cast("Mapping[str, object]", document)
+    _check_rest(whole)
     columns: list[pa.Field] = []
     rules: dict[str, dict[str, object]] = {}
     for number, given in enumerate(cast("list[object]", fields), 1):
         column, stated = _column(given, number, known)
-        if column.name in rules:
-            raise _unusable(f"the name {column.name!r} comes twice")
+        if column.name.lower() in (name.lower() for name in rules):
+            raise _unusable(f"the name {column.name!r} comes twice, capitals aside")
         columns.append(column)
         rules[column.name] = stated
-    for word in ("uniqueKeys", "foreignKeys"):
-        if whole.get(word):
-            raise _unusable(f"{word} cannot be held here; a primaryKey can")
     key = _key(whole.get("primaryKey"), list(rules))
     return terms_of(pa.schema(columns), rules, key, stated=rules)
 
@@ -94,27 +101,59 @@ def _column(
     given: object, number: int, known: pa.Schema | None
 ) -> tuple[pa.Field, dict[str, object]]:
     """One field: the column, and what else is stated about it."""
-    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        raise _unusable(f"field {number} has no name")
-    field = cast("Mapping[str, object]", given)
+    field = _field(given, number)
     name = str(field["name"])
-    unknown = sorted(set(field) - _FIELD_WORDS)
-    if unknown:
-        raise _unusable(f"{name}: {', '.join(unknown)} is not known here")
     stated = field.get("constraints") or {}
     if not isinstance(stated, Mapping):
         raise _unusable(f"{name}: its constraints are no object")
     rules = dict(cast("Mapping[str, object]", stated))
     required = rules.pop("required", False)
+    if not isinstance(required, bool):
+        raise _unusable(f"{name}: required is true or false, not {required!r}")
     if rules.pop("unique", False):
         raise _unusable(f"{name}: unique cannot be held here; a primaryKey can")
     kind = _kind(field, name, known)
-    if field.get("format") not in (None, "default", "any") and field.get("type") == "string":
-        rules["format"] = field["format"]
+    form = field.get("format", "default")
+    if form not in ("default", "any"):
+        if field.get("type", "string") != "string":
+            raise _unusable(f"{name}: format {form!r} cannot be held: values have their types here")
+        rules["format"] = form
+    rules = constraints.spelled(rules)
     wrong = constraints.check(kind, rules)
     if wrong:
         raise _unusable(f"{name}: {wrong}")
-    return pa.field(name, kind, nullable=required is not True), rules
+    return pa.field(name, kind, nullable=not required), rules
+
+
+def _field(given: object, number: int) -> Mapping[str, object]:
+    """What is stated of a field, its words known and of the right kind."""
+    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+        raise _unusable(f"field {number} has no name")
+    field = cast("Mapping[str, object]", given)
+    name = str(field["name"])
+    if not name.strip() or not name.isprintable():
+        raise _unusable(f"field {number} has the name {name!r}, which no column can have")
+    if name.lower() in RESERVED_COLUMNS:
+        raise _unusable(f"{name} is stamped on each row here, and no column of a plugin")
+    unknown = sorted(set(field) - _FIELD_WORDS)
+    if unknown:
+        raise _unusable(f"{name}: {', '.join(unknown)} is not known here")
+    for word in ("type", "format", "arrowType"):
+        if not isinstance(field.get(word, ""), str):
+            raise _unusable(f"{name}: its {word} is no text")
+    return field
+
+
+def _check_rest(whole: Mapping[str, object]) -> None:
+    """Refuse what is stated of the whole and could not be held."""
+    for word in ("uniqueKeys", "foreignKeys"):
+        if whole.get(word):
+            raise _unusable(f"{word} cannot be held here; a primaryKey can")
+    if whole.get("missingValues", [""]) not in ([""], []):
+        raise _unusable("missingValues cannot be held here: a draft says what is missing")
+    unknown = sorted(str(word) for word in set(whole) - _WORDS)
+    if unknown:
+        raise _unusable(f"{', '.join(unknown)} is not known here")
 
 
 def _kind(field: Mapping[str, object], name: str, known: pa.Schema | None) -> pa.DataType:
@@ -135,18 +174,27 @@ def _kind(field: Mapping[str, object], name: str, known: pa.Schema | None) -> pa
         return _PLAIN[str(arrow)]
     zoned = re.fullmatch(r"timestamp\[(s|ms|us|ns), tz=([A-Za-z0-9_+:/-]{1,64})\]", str(arrow))
     exact = re.fullmatch(r"decimal128\((\d{1,2}), (\d{1,2})\)", str(arrow))
-    if zoned:
+    if zoned and _is_zone(zoned[2]):
         return pa.timestamp(zoned[1], zoned[2])
-    if exact and 0 < int(exact[1]) <= 38:
+    if exact and 0 < int(exact[1]) <= 38 and int(exact[2]) <= int(exact[1]):
         return pa.decimal128(int(exact[1]), int(exact[2]))
     raise _unusable(f"{name}: arrowType {arrow!r} is not known")
+
+
+def _is_zone(name: str) -> bool:
+    """Whether Arrow knows a time zone."""
+    try:
+        pc.assume_timezone(pa.array([0], pa.timestamp("s")), name)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _key(stated: object, names: list[str]) -> list[str]:
     key = stated if isinstance(stated, list) else [stated] if stated else []
     parts = [str(one) for one in cast("list[object]", key)]
-    if not set(parts) <= set(names):
-        raise _unusable(f"its primaryKey {stated!r} names what is no field")
+    if not set(parts) <= set(names) or len(set(parts)) < len(parts):
+        raise _unusable(f"its primaryKey {stated!r} names what is no field, or one twice")
     return parts
 
 

@@ -60,7 +60,8 @@ def next_contracts(
                 hint="Validate the draft again, and publish that.",
             )
         if is_next:
-            _require_may_change(session, topic, terms, plugin)
+            if known is not None:
+                _require_may_change(session, topic, terms, plugin)
             coming.append(topic)
     return coming
 

@@ -13,8 +13,7 @@ from engine.models import (
     ProcessingJob,
     SourceRoot,
 )
-from engine.sinks.interface import QUARANTINE_SUFFIX
-from engine.states import JobStatus, PluginStatus
+from engine.states import QUARANTINE_SUFFIX, JobStatus, PluginStatus
 
 
 def current_jobs() -> Select[int]:

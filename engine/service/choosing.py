@@ -24,8 +24,7 @@ from engine.models import (
 from engine.paths import absolute, display
 from engine.service.drafts import location_of
 from engine.service.names import find_file
-from engine.sinks.interface import QUARANTINE_SUFFIX
-from engine.states import JobStatus
+from engine.states import QUARANTINE_SUFFIX, JobStatus
 from engine.views import current_jobs
 from gatekeeper.manifest import read_manifest
 

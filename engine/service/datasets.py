@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
@@ -25,9 +24,9 @@ from engine.models import (
 )
 from engine.service.names import sentence
 from engine.service.results import Dataset, DatasetColumn
-from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.stamping import stamped_schema
-from engine.states import JobStatus, LocationState, PluginStatus
+from engine.sql_names import quoted
+from engine.states import QUARANTINE_SUFFIX, JobStatus, LocationState, PluginStatus
 
 HISTORY_SUFFIX = "_history"
 
@@ -76,53 +75,6 @@ def _caveat(pending: int, failed: int, quarantined: int) -> str | None:
               (quarantined, "record", "set aside"))  # fmt: skip
     told = [f"{sentence(count, noun)} {state}" for count, noun, state in counts if count]
     return f"Not complete: {', '.join(told)}." if told else None
-
-
-def quoted(name: str) -> str:
-    """A name as it can be copied into SQL."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _RESERVED
-    return name if plain else '"' + name.replace('"', '""') + '"'
-
-
-_RESERVED = frozenset(
-    [
-        "select",
-        "from",
-        "where",
-        "group",
-        "order",
-        "by",
-        "having",
-        "limit",
-        "table",
-        "view",
-        "index",
-        "user",
-        "all",
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "as",
-        "on",
-        "join",
-        "left",
-        "right",
-        "full",
-        "cross",
-        "union",
-        "case",
-        "when",
-        "then",
-        "else",
-        "end",
-        "desc",
-        "asc",
-        "default",
-        "check",
-    ]
-)
 
 
 def feeding(session: Session, topic: str) -> list[PluginManifest]:

@@ -14,7 +14,7 @@ from engine.contracts import key_in, rules_in
 from engine.control import Caller
 from engine.house import House
 from engine.models import FileLocation, JobOutput, PluginManifest, ProcessingJob, SourceRoot
-from engine.service.datasets import describe, feeding, quoted, topics
+from engine.service.datasets import describe, feeding, topics
 from engine.service.names import full_name, sentence
 from engine.service.questions import ask
 from engine.service.results import (
@@ -25,8 +25,9 @@ from engine.service.results import (
     Quarantined,
     VersionRows,
 )
-from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.stamping import LINEAGE_FIELDS
+from engine.sql_names import quoted
+from engine.states import QUARANTINE_SUFFIX
 from engine.topics import newest_contract
 
 _ALWAYS = ("schema", "completeness")

@@ -15,11 +15,12 @@ from engine.control import Caller
 from engine.database import among
 from engine.house import House
 from engine.models import Dismissal, FileLocation, JobOutput, ProcessingJob
-from engine.service.datasets import quoted, topics
+from engine.service.datasets import topics
 from engine.service.names import find_file, sentence
 from engine.service.questions import ask
 from engine.service.results import Done, QuarantineCause, QuarantineCauses
-from engine.sinks.interface import QUARANTINE_SUFFIX
+from engine.sql_names import quoted
+from engine.states import QUARANTINE_SUFFIX
 
 _MOST_CAUSES = 50
 _ORDER = "_job_id * 1000000000000 + _row"

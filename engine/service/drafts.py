@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from casparian_flow.errors import (
     AdmissionError,
     ConfigError,
-    ManifestInvalid,
     NotFound,
     NotGranted,
 )
@@ -21,7 +20,7 @@ from engine import reprocess
 from engine.control import Caller
 from engine.drafting import draft_source
 from engine.filenames import pattern_from, topic_from
-from engine.goals import steered
+from engine.goals import steered, with_texts
 from engine.house import House
 from engine.models import Draft, FileLocation, PluginManifest, SourceRoot, TopicConfig
 from engine.paths import absolute, display
@@ -30,13 +29,13 @@ from engine.routing import matching
 from engine.service.dependencies import wanted_dependencies
 from engine.service.names import active_plugin, find_file, full_name, listed, live_roots, sentence
 from engine.service.replacing import files_read, taken
+from engine.service.requirements import check_sinks, check_topic, stated_texts
 from engine.service.results import (
     DraftFiles,
     DraftResult,
     FindingPart,
 )
-from engine.sinks.opening import open_delivery
-from gatekeeper.manifest import Manifest, read_manifest, require_topic_name
+from gatekeeper.manifest import Manifest, read_manifest
 from gatekeeper.rules import Finding, inspect_files
 
 _MOST_SAMPLES = 20
@@ -61,8 +60,8 @@ def draft_plugin(
 
     `sinks` are URIs that the topics are delivered to besides the lake; a person chooses them.
     """
-    _check_sinks(caller, sinks or [])
-    _check_topic(topic)
+    check_sinks(house, caller, sinks or [])
+    check_topic(topic)
     with house.catalog.reading() as session:
         known = known_draft(session, draft)
         known_name = known.name if known else None
@@ -79,12 +78,13 @@ def draft_plugin(
         path = paths[0]
         alike = pattern or _kept_pattern(session, known, samples) or pattern_from(paths)
         sisters = _sisters(session, samples, alike) if source is None else {}
+        texts = stated_texts(session, topic or topic_from(path))
     followed: list[str] = []
     if source is not None:
         made = _given(source, modules or {}, dependencies)
     else:
         group = profile_group([path, *(one for one in sisters if one != path)])
-        group.merged.profile, followed = steered(group.merged.profile, goal)
+        group.merged.profile, followed = steered(with_texts(group.merged.profile, texts), goal)
         made = _drafted(path, group, alike, topic)
         samples = _with_odd(samples, group, sisters)
     manifest, findings = gated(made.files)
@@ -106,26 +106,6 @@ def draft_plugin(
         )
     result.summary += notice
     return result
-
-
-def _check_sinks(caller: Caller, sinks: list[str]) -> None:
-    if sinks and caller.door == "mcp":
-        raise ConfigError(
-            "an agent does not choose where rows are delivered",
-            hint="A person does: `casparian draft FILE --sink URI`.",
-        )
-    for uri in sinks:
-        open_delivery(uri)
-
-
-def _check_topic(topic: str | None) -> None:
-    try:
-        if topic is not None:
-            require_topic_name(topic)
-    except ManifestInvalid as error:
-        name = topic_from(str(topic).encode())
-        hint = f"Call it {name!r}, say." if name != topic else "Choose another name."
-        raise ConfigError(error.message, hint=hint) from error
 
 
 def get_draft(house: House, _caller: Caller, *, draft: str) -> DraftFiles:

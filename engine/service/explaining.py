@@ -35,8 +35,7 @@ from engine.service.names import (
     split_part,
 )
 from engine.service.results import Explanation
-from engine.sinks.interface import QUARANTINE_SUFFIX
-from engine.states import JobStatus, LocationState
+from engine.states import QUARANTINE_SUFFIX, JobStatus, LocationState
 from engine.tagger import rules_of
 
 

@@ -25,8 +25,7 @@ from engine.service.fields import source_field
 from engine.service.names import find_file, find_plugin, full_name, job_number, sentence
 from engine.service.plugins import signature_of
 from engine.service.results import Edge, Lineage, Node
-from engine.sinks.interface import QUARANTINE_SUFFIX
-from engine.states import JobStatus
+from engine.states import QUARANTINE_SUFFIX, JobStatus
 
 _HAD = "had the content"
 

@@ -22,12 +22,12 @@ from engine.models import (
     Round,
     SourceRoot,
 )
-from engine.service.datasets import HISTORY_SUFFIX, describe, quoted, topic_schema
+from engine.service.datasets import HISTORY_SUFFIX, describe, topic_schema
 from engine.service.names import full_name, sentence
 from engine.service.questions import ask
 from engine.service.results import Explanation
-from engine.sinks.interface import QUARANTINE_SUFFIX
-from engine.states import LocationState, OnDelete
+from engine.sql_names import quoted
+from engine.states import QUARANTINE_SUFFIX, LocationState, OnDelete
 
 _SHOWN = 3
 _MOST_WORD = 200

@@ -17,13 +17,14 @@ from engine.control import Caller
 from engine.house import House
 from engine.models import JobOutput
 from engine.sandbox import Wall, strongest_wall
-from engine.service.datasets import HISTORY_SUFFIX, quoted, topic_schema, topics, unfinished
+from engine.service.datasets import HISTORY_SUFFIX, topic_schema, topics, unfinished
 from engine.service.names import sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import QueryResult
-from engine.sinks.interface import QUARANTINE_SUFFIX
 from engine.sinks.lake import QUARANTINE_SCHEMA
 from engine.sinks.stamping import stamped_schema
+from engine.sql_names import quoted
+from engine.states import QUARANTINE_SUFFIX
 
 _MOST_BYTES_FOR_A_MODEL = 19_000
 """Of rows in one answer: as JSON, with their columns, less than 8,000 tokens of four characters."""

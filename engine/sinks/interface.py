@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-QUARANTINE_SUFFIX = "_quarantine"
+from engine.states import QUARANTINE_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,15 @@ class Delivery(Protocol):
         """
         ...
 
-    def held(self) -> frozenset[int]:
+    def held(self, installation: str) -> frozenset[int]:
         """The delivered jobs that are in no current view.
 
         Raises:
-            SinkError: it cannot be read.
+            SinkError: it cannot be read, or is another installation's.
         """
         ...
 
-    def hold(self, jobs: Collection[int], release: Collection[int]) -> None:
+    def hold(self, installation: str, jobs: Collection[int], release: Collection[int]) -> None:
         """Take some jobs out of the current view, and bring others into it, at once.
 
         Raises:

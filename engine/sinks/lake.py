@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from casparian_flow.errors import SinkError
 from engine.events import SetAside
-from engine.sinks.interface import QUARANTINE_SUFFIX, JobIdentity, Promotion, StagedFile
+from engine.sinks.interface import JobIdentity, Promotion, StagedFile
 from engine.sinks.stamping import stamp, stamped_schema
+from engine.states import QUARANTINE_SUFFIX
 
 _ROW_GROUP_ROWS = 1 << 20
 _ROW_GROUP_BYTES = 64 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,19 +42,21 @@ class SqliteDelivery:
         with _writing(self.path) as db:
             return _deliver(db, lake, promotion, is_held=is_held)
 
-    def held(self) -> frozenset[int]:
+    def held(self, installation: str) -> frozenset[int]:
         """See `Delivery.held`."""
         if not self.path.exists():
             return frozenset()  # nothing was delivered yet
         with _writing(self.path) as db:
+            _claim(db, installation)
             db.execute(_HELD_TABLE)
             return frozenset(row[0] for row in db.execute("SELECT job_id FROM _casparian_held"))
 
-    def hold(self, jobs: Collection[int], release: Collection[int]) -> None:
+    def hold(self, installation: str, jobs: Collection[int], release: Collection[int]) -> None:
         """See `Delivery.hold`."""
         if not self.path.exists():
             return
         with _writing(self.path) as db:
+            _claim(db, installation)
             db.execute(_LEDGER_TABLE)
             db.execute(_HELD_TABLE)
             db.execute(
@@ -82,7 +84,7 @@ def _writing(path: Path) -> Generator[sqlite3.Connection]:
                 db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, pa.ArrowException, ValueError, OverflowError, OSError) as error:
         raise SinkError(f"the SQLite database {path}: {error}") from error
 
 
@@ -98,15 +100,33 @@ def open_sqlite(uri: str) -> SqliteDelivery:
         raise ConfigError(
             f"{uri} is not a SQLite sink", hint="Write sqlite:///absolute/path/to/file.db"
         )
+    if parts.query or parts.fragment:
+        raise ConfigError(f"{uri}: nothing may follow the path", hint="Write sqlite:///path.db")
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder", hint=f"Name a file in it: sqlite://{path}/out.db")
+    if not _is_free(path):
+        raise ConfigError(f"{path} is no SQLite database", hint="Name another file.")
     if not path.parent.is_dir():
         raise ConfigError(f"the folder of {path} does not exist", hint=f"mkdir -p {path.parent}")
     return SqliteDelivery(path)
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a database may be made or gone on with there."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16) in (b"", b"SQLite format 3\0")
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion, *, is_held: bool) -> bool:
     db.execute(_LEDGER_TABLE)
     db.execute(_HELD_TABLE)
     one = promotion.identity
+    _claim(db, one.installation)
     added = db.execute(
         "INSERT OR IGNORE INTO _casparian_ledger VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         (
@@ -130,6 +150,23 @@ def _deliver(db: sqlite3.Connection, lake: Path, promotion: Promotion, *, is_hel
 _SQLITE_INTEGERS = 1 << 63
 
 
+def _claim(db: sqlite3.Connection, installation: str) -> None:
+    """Take the database for an installation: jobs of another are numbered alike.
+
+    Raises:
+        SinkError: another has it.
+    """
+    db.execute("CREATE TABLE IF NOT EXISTS _casparian_installation (id TEXT NOT NULL)")
+    owner = db.execute("SELECT id FROM _casparian_installation").fetchone()
+    if owner is None:
+        db.execute("INSERT INTO _casparian_installation VALUES (?)", (installation,))
+    elif owner[0] != installation:
+        raise SinkError(
+            f"the SQLite database belongs to another installation, {owner[0]}",
+            hint="Name a file of its own: `casparian draft --sink sqlite:///path/to/other.db`.",
+        )
+
+
 def _load(db: sqlite3.Connection, lake: Path, file: StagedFile) -> None:
     parquet = pq.ParquetFile(lake / file.path)
     table = _quoted(f"{file.topic}_history")
@@ -143,15 +180,23 @@ def _load(db: sqlite3.Connection, lake: Path, file: StagedFile) -> None:
 
 
 def _make_table(db: sqlite3.Connection, topic: str, schema: pa.Schema) -> None:
+    """Make the topic's table, or let it hold what comes now, with its view.
+
+    A column whose type changes loses its affinity: with it, SQLite would make 7 of '007'.
+    """
     table = _quoted(f"{topic}_history")
-    columns = ", ".join(f"{_quoted(field.name)} {_affinity(field.type)}" for field in schema)
-    db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-    there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-    for field in schema:
-        if field.name not in there:
-            db.execute(
-                f"ALTER TABLE {table} ADD COLUMN {_quoted(field.name)} {_affinity(field.type)}"
-            )
+    wanted = {field.name: _affinity(field.type) for field in schema}
+    there = {str(row[1]): str(row[2]) for row in db.execute(f"PRAGMA table_info({table})")}
+    if not there:
+        db.execute(f"CREATE TABLE {table} ({_declared(wanted)})")
+    elif any(there[name] not in ("", kind) for name, kind in wanted.items() if name in there):
+        kept = {
+            name: kind if wanted.get(name, kind) == kind else "" for name, kind in there.items()
+        }
+        _make_anew(db, topic, kept)
+    for name in wanted if there else ():
+        if name not in there:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {wanted[name]}")
     index = _quoted(f"ix_{topic}_job")
     db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} (_job_id)")
     view = (
@@ -169,9 +214,24 @@ def _make_table(db: sqlite3.Connection, topic: str, schema: pa.Schema) -> None:
         db.execute(view)
 
 
+def _declared(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{_quoted(name)} {kind}" for name, kind in columns.items())
+
+
+def _make_anew(db: sqlite3.Connection, topic: str, columns: Mapping[str, str]) -> None:
+    """Give a table's columns other types; its values stay what they are."""
+    table, before = _quoted(f"{topic}_history"), _quoted(f"{topic}_history_before")
+    names = ", ".join(_quoted(name) for name in columns)
+    db.execute(f"DROP VIEW IF EXISTS {_quoted(topic)}")  # it is made again, of the new table
+    db.execute(f"ALTER TABLE {table} RENAME TO {before}")
+    db.execute(f"CREATE TABLE {table} ({_declared(columns)})")
+    db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {before}")  # noqa: S608 - names are quoted
+    db.execute(f"DROP TABLE {before}")
+
+
 def _affinity(kind: pa.DataType) -> str:
-    if pa.types.is_uint64(kind):
-        return "BLOB"  # keeps numbers as numbers, and those too large for SQLite as text
+    if pa.types.is_uint64(kind) or pa.types.is_null(kind):
+        return ""  # numbers stay numbers, those too large for SQLite are text; null is any type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return "INTEGER"
     if pa.types.is_floating(kind):

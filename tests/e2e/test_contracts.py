@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casparian_flow.errors import AdmissionError, ApprovalError
+from casparian_flow.errors import AdmissionError, ApprovalError, ConfigError
 from tests.conftest import House
 from tests.console.test_commands import casparian
 
@@ -323,3 +323,30 @@ def test_a_contract_can_be_stated_before_anything_feeds_its_topic(house: House, 
     assert house.rows("SELECT id + 1, note FROM things") == [[2, None]]
     with pytest.raises(ApprovalError, match="an agent sets no contract"):
         house.agent.call("set_contract", {"topic": "things", "policy": "evolve"})
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_text_that_is_stated_is_kept_as_it_stands(house: House, data: Path) -> None:
+    (data / "b.csv").write_text("id,day\n1,31/01/2026\n2,01/02/2026\n")
+    house.call("scan", path=str(data))
+    fields = [{"name": "id", "type": "integer"}, {"name": "day", "type": "string"}]
+    house.call("set_contract", topic="things", table_schema={"fields": fields})
+    house.call("set_contract", topic="others", policy="freeze")
+
+    house.publish([str(data / "b.csv")], topic="things")
+    house.publish([str(data / "b.csv")], topic="others")
+    house.settle()
+
+    assert house.rows("SELECT day FROM things ORDER BY id") == [["31/01/2026"], ["01/02/2026"]]
+    assert house.rows("SELECT count(*) FROM others") == [[2]]  # the first contract is agreed on
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_rows_no_delivery_could_take_are_refused_before(house: House, data: Path) -> None:
+    (data / "b.csv").write_text("id\n1\n")
+    house.call("scan", path=str(data))
+
+    with pytest.raises(ConfigError, match="own folder"):
+        house.call(
+            "draft_plugin", files=[str(data / "b.csv")], sinks=[f"sqlite://{house.home.catalog}"]
+        )

@@ -65,6 +65,36 @@ def test_a_reprocess_is_taken_back_and_brought_again(
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_records_that_an_undo_brings_back_are_in_trouble_again(house: House, data: Path) -> None:
+    (data / "0.csv").write_text("n\n1\n")
+    (data / "1.csv").write_text("n\n2\nx\n")
+    house.call("scan", path=str(data))
+    careful = SOURCE.replace(
+        'self.publish("things", [{"n": int(row["n"]) * 1} for row in csv.DictReader(file)])',
+        """rows = list(csv.DictReader(file))
+        for row in rows:
+            if row["n"] == "x":
+                self.quarantine("x", "no number")
+        self.publish("things", [{"n": int(row["n"])} for row in rows if row["n"] != "x"])""",
+    )
+    house.publish([str(data / "0.csv")], source=careful)
+    house.settle()
+    mended = careful.replace('row["n"] == "x"', "False").replace(
+        '[{"n": int(row["n"])} for row in rows if row["n"] != "x"]',
+        '[{"n": int(row["n"].replace("x", "9"))} for row in rows]',
+    )
+    house.publish([str(data / "0.csv")], source=mended, draft="draft-things-1", reprocess="failed")
+    house.settle()
+    assert house.rows("SELECT n FROM things ORDER BY n") == [[1], [2], [9]]
+    house.call("undo_round", plugin="things")
+    assert house.rows("SELECT count(*) FROM things_quarantine") == [[1]]
+
+    again = house.call("run_job", plugin="things", reprocess="failed")
+
+    assert len(again["jobs"]) == 1
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_a_file_run_again_is_a_round_too(house: House, data: Path) -> None:
     (data / "0.csv").write_text("n\n1\n")
     house.call("scan", path=str(data))

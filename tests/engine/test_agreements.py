@@ -14,6 +14,7 @@ from casparian_flow.errors import ConfigError, PluginError
 from engine import constraints, table_schemas
 from engine.agreements import Policy, Settled, Standing, settle
 from engine.contracts import Holder, schema_in, terms_of
+from gatekeeper.canonical import canonical_json
 
 AGREED = pa.schema([pa.field("id", pa.int64()), pa.field("name", pa.string())])
 ALL = tuple(AGREED.names)
@@ -240,6 +241,45 @@ def test_a_table_schema_goes_out_and_comes_back() -> None:
     assert table_schemas.imported(document, EVERY_KIND) == terms
 
 
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_fractions_that_are_stated_are_held_and_come_back(kind: str) -> None:
+    stated = {"minimum": 0.5, "enum": [0.75, 2, 0.1]}
+    rules = stated if kind == "number" else {"minimum": 2}
+    document = {"fields": [{"name": "n", "type": kind, "constraints": rules}]}
+
+    terms = table_schemas.imported(document)
+    canonical_json(terms)  # what a digest is taken over
+
+    fitting, aside = Holder("t", terms).fit(
+        rows(n=[0.1, 0.75, 2.0] if kind == "number" else [1, 2])
+    )
+    assert fitting.to_pylist() == ([{"n": 0.75}, {"n": 2.0}] if kind == "number" else [{"n": 2}])
+    assert len(aside) == 1
+    again = table_schemas.exported("t", 1, terms)["fields"]
+    assert again[0]["constraints"] == {"required": False, **rules}  # type: ignore[index]
+
+
+def test_bounds_of_a_number_go_when_it_becomes_text_and_that_is_said() -> None:
+    before = pa.schema([("n", pa.int64())])
+    terms = terms_of(before, {"n": {"maximum": 1000}})
+
+    settled = settle(pa.schema([("n", pa.string())]), Standing(1, terms, Policy.EVOLVE))
+
+    assert "what was stated of n goes: maximum 1000" in settled.decided
+    fitting, aside = Holder("t", settled.terms).fit(rows(n=["5"]))
+    assert (fitting.num_rows, aside) == (1, [])
+
+
+def test_a_value_that_python_has_not_is_set_aside_all_the_same() -> None:
+    terms = terms_of(pa.schema([("at", pa.timestamp("ns")), ("n", pa.int64())]))
+    batch = pa.record_batch({"at": pa.array([1, 2], pa.timestamp("ns")), "n": ["x", "2"]})
+
+    fitting, [aside] = Holder("t", terms).fit(batch)
+
+    assert fitting.num_rows == 1
+    assert "1970-01-01 00:00:00.000000001" in aside.raw
+
+
 def test_types_of_other_tools_are_taken() -> None:
     fields = [
         {"name": "a"},
@@ -266,7 +306,24 @@ def test_types_of_other_tools_are_taken() -> None:
         ({"fields": [{"name": "a", "rdfType": "x"}]}, "rdfType is not known"),
         ({"fields": [{"name": "a", "constraints": {"unique": True}}]}, "primaryKey can"),
         ({"fields": [{"name": "a", "constraints": {"jsonSchema": {}}}]}, "jsonSchema is not one"),
-        ({"fields": [{"name": "a", "constraints": {"pattern": "("}}]}, "cannot be held"),
+        ({"fields": [{"name": "a", "constraints": {"pattern": "("}}]}, "not a regular"),
+        ({"fields": [{"name": "a", "constraints": {"pattern": "a)|(?:b"}}]}, "not a regular"),
+        ({"fields": [{"name": "a", "constraints": {"pattern": None}}]}, "not a regular"),
+        ({"fields": [{"name": "a", "constraints": {"minLength": 3.7}}]}, "not a whole number"),
+        ({"fields": [{"name": "a", "constraints": {"minimum": 3}}]}, "string is text"),
+        ({"fields": [{"name": "a", "constraints": {"required": "true"}}]}, "true or false"),
+        ({"fields": [{"name": "a"}, {"name": "A"}]}, "capitals aside"),
+        ({"fields": [{"name": "_row"}]}, "stamped on each row"),
+        ({"fields": [{"name": ""}]}, "no column can have"),
+        ({"fields": [{"name": "a\0b"}]}, "no column can have"),
+        ({"fields": [{"name": "a\ud800"}]}, "no column can have"),
+        ({"fields": [{"name": "a", "type": ["string"]}]}, "type is no text"),
+        ({"fields": [{"name": "a", "type": "date", "format": "%d.%m.%Y"}]}, "cannot be held"),
+        ({"fields": [{"name": "a", "arrowType": "decimal128(5, 99)"}]}, "not known"),
+        ({"fields": [{"name": "a", "arrowType": "timestamp[us, tz=Mars/Olympus]"}]}, "not known"),
+        ({"fields": [{"name": "a"}], "primaryKey": ["a", "a"]}, "one twice"),
+        ({"fields": [{"name": "a"}], "missingValues": ["-"]}, "missingValues cannot"),
+        ({"fields": [{"name": "a"}], "rowsBefore": 3}, "rowsBefore is not known"),
         ({"fields": [{"name": "a", "constraints": {"minimum": "x"}, "type": "integer"}]}, "cannot"),
         ({"fields": [{"name": "a", "type": "string", "format": "phone"}]}, "format 'phone'"),
         ({"fields": [{"name": "a"}], "primaryKey": "b"}, "names what is no field"),

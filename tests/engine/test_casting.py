@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,11 @@ DAY = datetime(2024, 1, 2, 13, 5)  # noqa: DTZ001 - without a zone on purpose
         ([DAY.replace(tzinfo=UTC)], pa.timestamp("us"), [None]),
         ([date(2024, 1, 2)], pa.timestamp("us"), [datetime(2024, 1, 2)]),  # noqa: DTZ001
         ([7, -1], pa.string(), ["7", "-1"]),
+        (
+            ["12:30:00", "12:30", "23:59:59.5", "25:00:00", "noon", None],
+            pa.time64("us"),
+            [time(12, 30), time(12, 30), time(23, 59, 59, 500_000), None, None, None],
+        ),
         ([None, None], pa.int64(), [None, None]),
     ],
 )

@@ -49,7 +49,7 @@ def run(catalog: Catalog, folder: Path, job: queue.ClaimedJob) -> None:
         version = session.get_one(PluginManifest, job.manifest_id).version
     identity = replace(
         IDENTITY, job_id=job.id, file_version_id=job.file_version_id, location_id=job.location_id,
-        sha256=job.sha256, version=version,
+        sha256=job.sha256, version=version, installation=catalog.installation_id,
     )  # fmt: skip
     promotion = promote(folder / "lake", stage(folder / "lake", identity, [version]))
     open_delivery(uri(folder)).deliver(folder / "lake", promotion, is_held=job.is_held)
@@ -138,11 +138,13 @@ def test_what_begins_while_a_delivery_is_told_is_not_let_go(
         session.execute(delete(Round))
     honest = SqliteDelivery.hold
 
-    def late(delivery: SqliteDelivery, jobs: Collection[int], release: Collection[int]) -> None:
+    def late(
+        delivery: SqliteDelivery, mine: str, jobs: Collection[int], release: Collection[int]
+    ) -> None:
         """By now the catalog has been read, and a reprocess begins."""
         deploy(catalog, 3)
         run(catalog, tmp_path, claim(catalog)[0])
-        honest(delivery, jobs, release)
+        honest(delivery, mine, jobs, release)
 
     monkeypatch.setattr(SqliteDelivery, "hold", late)
     deliveries = Deliveries(catalog)

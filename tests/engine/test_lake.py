@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -159,12 +161,74 @@ def test_a_delivery_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     (lake / promotion.files[0].path).unlink()
     delivery = open_delivery(f"sqlite://{tmp_path / 'out.db'}")
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SinkError, match="Failed to open"):
         delivery.deliver(lake, promotion)
 
     with sqlite3.connect(tmp_path / "out.db") as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == []
     db.close()
+
+
+def delivered(lake: Path, database: Path, number: int, values: pa.Array) -> list[object]:
+    """What SQLite holds of all jobs so far, after one more."""
+    identity = replace(IDENTITY, job_id=number, location_id=number, generation=number)
+    staging = lakes.Staging(lake, identity)
+    staging.write("t", pa.record_batch({"x": values}))
+    open_delivery(f"sqlite://{database}").deliver(lake, promote(lake, staging))
+    with closing(sqlite3.connect(database)) as db:
+        return [row[0] for row in db.execute("SELECT x FROM t ORDER BY _job_id, _row")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (pa.array([7, 70]), pa.array(["007", "1e3", "12345678901234567890.12"])),
+        (pa.array([7, 70]), pa.array([Decimal("12345678901234567890.12")])),
+        (pa.nulls(1), pa.array([5, 70, 9])),
+        (pa.array(["a"]), pa.array([5])),
+        (pa.array([True]), pa.array(["01"])),
+    ],
+)
+def test_sqlite_keeps_values_whatever_type_a_column_had_before(
+    tmp_path: Path, before: pa.Array, after: pa.Array
+) -> None:
+    lake, database = tmp_path / "lake", tmp_path / "out.db"
+    first = delivered(lake, database, 1, before)
+
+    found = delivered(lake, database, 2, after)
+
+    stored = [str(one) if isinstance(one, Decimal) else one for one in after.to_pylist()]
+    assert found == first + stored
+    assert delivered(lake, database, 3, before) == found + first
+
+
+def test_a_number_too_large_for_sqlite_is_delivered_as_text(tmp_path: Path) -> None:
+    largest = (1 << 64) - 1
+    numbers = pa.array([1, largest], pa.uint64())
+
+    assert delivered(tmp_path / "lake", tmp_path / "out.db", 1, numbers) == [1, str(largest)]
+
+
+def test_a_database_belongs_to_one_installation(tmp_path: Path) -> None:
+    lake, database = tmp_path / "lake", tmp_path / "out.db"
+    delivered(lake, database, 1, pa.array([1]))
+    other = replace(IDENTITY, installation="j", job_id=2)
+    promotion = promote(lake, stage(lake, other, [2]))
+
+    with pytest.raises(SinkError, match="belongs to another installation, i"):
+        open_delivery(f"sqlite://{database}").deliver(lake, promotion)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("folder", "is a folder"), ("text.db", "no SQLite database"), ("a.db?mode=ro", "may follow")],
+)
+def test_what_no_database_can_be_made_of_is_refused(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.db").write_text("not a database, but a text")
+
+    with pytest.raises(ConfigError, match=why):
+        open_delivery(f"sqlite://{tmp_path / name}")
 
 
 @pytest.mark.parametrize(
