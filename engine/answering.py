@@ -112,7 +112,7 @@ def serve(question: dict[str, Any]) -> dict[str, object]:
     sql = str(question["sql"])
     used = prove(connection, sql, frozenset(question["tables"]))
     for table in used:
-        connection.register(table, _dataset(question["tables"][table]))
+        _offer(connection, table, question["tables"][table])
     connection.execute("SET lock_configuration = true")
     bound = connection.sql(sql)  # binds without running
     columns = list(zip(bound.columns, map(str, bound.types), strict=True))
@@ -149,16 +149,62 @@ def _plain(path: str) -> str:
     return path
 
 
-def _dataset(table: dict[str, Any]) -> object:
+def _offer(connection: Any, name: str, table: dict[str, Any]) -> None:
+    """Make a table of the question's known to DuckDB."""
     import base64
 
     import pyarrow as pa
     import pyarrow.dataset as ds
 
     schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(table["schema"])))
-    if not table["files"]:
-        return schema.empty_table()
-    return ds.dataset(table["files"], schema=schema, format="parquet")
+    if table["is_mixed"]:
+        _offer_mixed(connection, name, schema, table["files"])
+    elif table["files"]:
+        connection.register(name, ds.dataset(table["files"], schema=schema, format="parquet"))
+    else:
+        connection.register(name, schema.empty_table())
+
+
+def _offer_mixed(connection: Any, name: str, schema: Any, files: list[str]) -> None:
+    """A table whose files differ in types: each is cast by DuckDB, and not by Arrow's scan.
+
+    Arrow would compare what is stored with what is asked for, 5 with '5', and refuse.
+    """
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    groups: dict[Any, list[str]] = {}
+    for file in files:
+        groups.setdefault(pq.read_schema(file).remove_metadata(), []).append(file)
+    connection.register(f"{name} as agreed", schema.empty_table())
+    parts = [f'SELECT * FROM "{name} as agreed"']  # noqa: S608 - a topic's name holds no quote
+    for number, (stored, paths) in enumerate(groups.items()):
+        part = f"{name} part {number}"
+        connection.register(part, ds.dataset(paths, schema=stored, format="parquet"))
+        columns = ", ".join(
+            _as_agreed(field, schema.field(field.name).type)
+            for field in stored
+            if field.name in schema.names
+        )
+        parts.append(f'SELECT {columns} FROM "{part}"')  # noqa: S608 - names are quoted
+    connection.execute(f'CREATE TEMP VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
+
+
+def _as_agreed(stored: Any, agreed: Any) -> str:
+    """A column of some files in the type that the table has."""
+    from pyarrow import types
+
+    name = '"' + stored.name.replace('"', '""') + '"'
+    if stored.type == agreed:
+        return name
+    if types.is_string(agreed):
+        return f"CAST({name} AS VARCHAR) AS {name}"
+    if types.is_integer(stored.type) and types.is_floating(agreed):
+        why = "a whole number that no double holds is among the values of "
+        told = "'" + (why + stored.name).replace("'", "''") + "'"
+        wrong = f"abs(CAST({name} AS HUGEINT)) > {2**53}"
+        return f"CASE WHEN {wrong} THEN error({told}) ELSE CAST({name} AS DOUBLE) END AS {name}"
+    return name  # the union finds the type that holds both
 
 
 def _capped(cursor: Any, question: dict[str, Any]) -> tuple[list[list[object]], bool]:

@@ -24,6 +24,8 @@ class Table:
     schema: pa.Schema
     files: tuple[str, ...]
     """Absolute paths of the Parquet files that make it up."""
+    is_mixed: bool = False
+    """Whether the files may store a column in other types than the schema says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def ask(
             name: {
                 "schema": base64.b64encode(table.schema.serialize().to_pybytes()).decode(),
                 "files": table.files,
+                "is_mixed": table.is_mixed,
             }
             for name, table in tables.items()
         },

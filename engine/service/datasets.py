@@ -22,7 +22,7 @@ from engine.models import (
     SourceRoot,
     TopicConfig,
 )
-from engine.service.names import sentence
+from engine.service.names import listed, sentence
 from engine.service.results import Dataset, DatasetColumn
 from engine.sinks.stamping import stamped_schema
 from engine.sql_names import quoted
@@ -52,6 +52,8 @@ def describe(session: Session, topic: str) -> Dataset:
     quarantined = sum(row.rows for row in aside)
     config = session.get(TopicConfig, topic)
     schema = topic_schema(session, topic, current=True)
+    mixed = mixed_columns(session, topic, current=True)
+    as_text = [name for name in mixed if pa.types.is_string(schema.field(name).type)]
     return Dataset(
         topic=topic,
         table=quoted(topic),
@@ -65,16 +67,18 @@ def describe(session: Session, topic: str) -> Dataset:
         files_pending=pending,
         quarantined=quarantined,
         newest=_newest(session, topic),
-        caveat=_caveat(pending, failed, quarantined),
+        caveat=_caveat(pending, failed, quarantined, as_text),
         sinks=list(config.sinks) if config else [],
     )
 
 
-def _caveat(pending: int, failed: int, quarantined: int) -> str | None:
+def _caveat(pending: int, failed: int, quarantined: int, as_text: list[str]) -> str | None:
     counts = ((pending, "file", "to be read"), (failed, "file", "failed"),
               (quarantined, "record", "set aside"))  # fmt: skip
     told = [f"{sentence(count, noun)} {state}" for count, noun, state in counts if count]
-    return f"Not complete: {', '.join(told)}." if told else None
+    missing = [f"Not complete: {', '.join(told)}."] if told else []
+    text = [f"Of no one type, so read as text: {listed(as_text, 10)}."] if as_text else []
+    return " ".join(missing + text) or None
 
 
 def feeding(session: Session, topic: str) -> list[PluginManifest]:
@@ -181,17 +185,7 @@ def topic_schema(session: Session, topic: str, *, current: bool = False) -> pa.S
     `current`: over those alone that are in force or whose rows are in the current view, so that
     what an older version called otherwise is out of the way once its rows are replaced.
     """
-    fed_by = feeding(session, topic)
-    if current:
-        shown = set(session.scalars(views.current_manifests(topic)))
-        fed_by = [
-            row for row in fed_by if row.id in shown or row.status is PluginStatus.ACTIVE
-        ] or fed_by
-    schemas = [
-        schema
-        for row in reversed(fed_by)
-        if (schema := schema_for(row.contract, topic)) is not None
-    ]
+    schemas = _agreed_schemas(session, topic, current=current)
     if not schemas:
         return stamped_schema(pa.schema([]))
     try:
@@ -203,3 +197,30 @@ def topic_schema(session: Session, topic: str, *, current: bool = False) -> pa.S
         for field in merged
     ]
     return stamped_schema(pa.schema(readable))
+
+
+def _agreed_schemas(session: Session, topic: str, *, current: bool) -> list[pa.Schema]:
+    """What the versions that fed a topic agreed to give, the newest last."""
+    fed_by = feeding(session, topic)
+    if current:
+        shown = set(session.scalars(views.current_manifests(topic)))
+        fed_by = [
+            row for row in fed_by if row.id in shown or row.status is PluginStatus.ACTIVE
+        ] or fed_by
+    return [
+        schema
+        for row in reversed(fed_by)
+        if (schema := schema_for(row.contract, topic)) is not None
+    ]
+
+
+def mixed_columns(session: Session, topic: str, *, current: bool = False) -> list[str]:
+    """Columns whose values are stored in more than one type, as versions changed them.
+
+    Also those of which no sample held a value: such a column takes any type.
+    """
+    kinds: dict[str, set[str]] = {}
+    for schema in _agreed_schemas(session, topic, current=current):
+        for field in schema:
+            kinds.setdefault(field.name, set()).add(str(field.type))
+    return [name for name, several in kinds.items() if len(several) > 1 or "null" in several]

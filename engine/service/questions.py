@@ -17,7 +17,7 @@ from engine.control import Caller
 from engine.house import House
 from engine.models import JobOutput
 from engine.sandbox import Wall, strongest_wall
-from engine.service.datasets import HISTORY_SUFFIX, topic_schema, topics, unfinished
+from engine.service.datasets import HISTORY_SUFFIX, mixed_columns, topic_schema, topics, unfinished
 from engine.service.names import sentence
 from engine.service.paging import cursor_for, offset_of
 from engine.service.results import QueryResult
@@ -102,7 +102,8 @@ def ask(house: House, sql: str, limits: answers.Limits, offset: int = 0) -> answ
             offset=offset,
         )
     except QueryError as error:
-        near = _columns_like(error.message, tables)
+        used = {name: table for name, table in tables.items() if table.files}
+        near = _columns_like(error.message, used) or _columns_like(error.message, tables)
         if near:
             error.hint = f"Columns like it: {', '.join(near)}. {error.hint}"
         raise
@@ -143,7 +144,9 @@ def _tables(house: House, session: Session, sql: str) -> dict[str, answers.Table
             files: tuple[str, ...] = ()
             if topic in lowered:
                 files = _files(house, session, stored, is_history=is_history)
-            tables[topic + suffix] = answers.Table(shape, files)
+            is_clean = suffix != QUARANTINE_SUFFIX and topic in lowered
+            is_mixed = is_clean and bool(mixed_columns(session, topic, current=not is_history))
+            tables[topic + suffix] = answers.Table(shape, files, is_mixed=is_mixed)
     return tables
 
 

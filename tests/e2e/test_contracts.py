@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from casparian_flow.errors import AdmissionError, ApprovalError, ConfigError
+from casparian_flow.errors import AdmissionError, ApprovalError, CasparianError, ConfigError
 from tests.conftest import House
 from tests.console.test_commands import casparian
 
@@ -350,3 +350,55 @@ def test_rows_no_delivery_could_take_are_refused_before(house: House, data: Path
         house.call(
             "draft_plugin", files=[str(data / "b.csv")], sinks=[f"sqlite://{house.home.catalog}"]
         )
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_column_of_two_types_in_view_is_asked_as_text(published: House, data: Path) -> None:
+    house = published
+    typed = source("*.csv").replace('row["id"]', 'int(row["id"])')
+    house.publish([str(data / "a.csv")], source=typed, draft="draft-things-1", reprocess="none")
+    (data / "c.csv").write_text("id\n3\n")
+    house.call("scan", path=str(data))
+    house.settle()
+
+    assert house.rows("SELECT id FROM things WHERE id = '3'") == [["3"]]
+    assert house.rows("SELECT count(*) FROM things WHERE id IN ('1', '3')") == [[2]]
+    assert house.rows("SELECT max(id) FROM things_history WHERE id > '1'") == [["3"]]
+    assert house.call("explain", subject="things: id=3")["verdict"] == "it is there"
+    [told] = house.call("get_datasets", names=["things"])["datasets"]
+    assert told["caveat"] == "Of no one type, so read as text: id."
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_column_that_no_sample_filled_takes_what_comes(house: House, data: Path) -> None:
+    empty = source("*.csv").replace('row["id"]', 'json.loads(row["id"] or "null")')
+    empty = empty.replace("import csv\n", "import csv\nimport json\n")
+    (data / "a.csv").write_text('id\n""\n')
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=empty)
+    (data / "b.csv").write_text("id\n5\n")
+    (data / "c.csv").write_text('id\n"[1, 2]"\n')
+    house.call("scan", path=str(data))
+    house.settle()
+
+    assert house.rows("SELECT id FROM things ORDER BY id") == [["5"], ["[1, 2]"], [None]]
+    assert house.rows("SELECT count(*) FROM things WHERE id = '5'") == [[1]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_number_that_no_double_holds_is_not_rounded_in_silence(house: House, data: Path) -> None:
+    whole = source("*.csv").replace('row["id"]', 'int(row["id"])')
+    (data / "a.csv").write_text("id\n1\n")
+    (data / "b.csv").write_text("id\n9007199254740993\n")
+    house.call("scan", path=str(data))
+    house.publish([str(data / "a.csv")], source=whole)
+    house.settle()
+    house.call("set_contract", topic="things", policy="evolve")
+    house.publish(
+        [str(data / "a.csv")], source=whole.replace("int(", "float("), draft="draft-things-1",
+        reprocess="none",
+    )  # fmt: skip
+
+    with pytest.raises(CasparianError, match="no double holds"):
+        house.rows("SELECT id FROM things")
+    assert house.rows("SELECT count(*) FROM things") == [[2]]
