@@ -200,10 +200,10 @@ def _as_agreed(stored: Any, agreed: Any) -> str:
     if types.is_string(agreed):
         return f"CAST({name} AS VARCHAR) AS {name}"
     if types.is_integer(stored.type) and types.is_floating(agreed):
-        why = "a whole number that no double holds is among the values of "
-        told = "'" + (why + stored.name).replace("'", "''") + "'"
+        # A cast that fails says so where the column is asked for, and only there.
         wrong = f"abs(CAST({name} AS HUGEINT)) > {2**53}"
-        return f"CASE WHEN {wrong} THEN error({told}) ELSE CAST({name} AS DOUBLE) END AS {name}"
+        told = f"CAST(CAST({name} AS VARCHAR) || ' has more digits than a double' AS DOUBLE)"
+        return f"CASE WHEN {wrong} THEN {told} ELSE CAST({name} AS DOUBLE) END AS {name}"
     return name  # the union finds the type that holds both
 
 

@@ -55,8 +55,12 @@ def absolute(path: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """A file argument: a path that exists becomes absolute, an id or an ending stays."""
-    return absolute(name) if Path(name).expanduser().exists() else name
+    """A file argument: a path becomes absolute, an id or an ending stays.
+
+    A path is what exists, and what begins as paths do: `./gone.csv` may be deleted by now.
+    """
+    is_path = Path(name).expanduser().exists() or name.startswith(("./", "../", "~"))
+    return absolute(name) if is_path else name
 
 
 def done(result: dict[str, object], *, as_json: bool) -> None:

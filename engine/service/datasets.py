@@ -46,10 +46,12 @@ def describe(session: Session, topic: str) -> Dataset:
     )
     fed_by = _in_force(feeding(session, topic))
     seen, states = _completeness(session, fed_by)
+    read = _files_read(session, fed_by)
     pending = states.get(JobStatus.WAITING, 0) + states.get(JobStatus.RUNNING, 0)
     failed = states.get(JobStatus.FAILED, 0)
     aside = session.execute(views.current_outputs(topic + QUARANTINE_SUFFIX)).all()
     quarantined = sum(row.rows for row in aside)
+    unread = len(seen - read) - pending - failed
     config = session.get(TopicConfig, topic)
     schema = topic_schema(session, topic, current=True)
     mixed = mixed_columns(session, topic, current=True)
@@ -61,19 +63,22 @@ def describe(session: Session, topic: str) -> Dataset:
         columns=[DatasetColumn(name=quoted(f.name), type=str(f.type)) for f in schema],
         rows=sum(row.rows for row in current),
         history_rows=history or 0,
-        files_seen=seen,
-        files_read=_files_read(session, fed_by),
+        files_seen=len(seen | read),
+        files_read=len(read),
         files_failed=failed,
         files_pending=pending,
         quarantined=quarantined,
         newest=_newest(session, topic),
-        caveat=_caveat(pending, failed, quarantined, as_text),
+        caveat=_caveat(pending, failed, quarantined, max(0, unread), as_text),
         sinks=list(config.sinks) if config else [],
     )
 
 
-def _caveat(pending: int, failed: int, quarantined: int, as_text: list[str]) -> str | None:
+def _caveat(
+    pending: int, failed: int, quarantined: int, unread: int, as_text: list[str]
+) -> str | None:
     counts = ((pending, "file", "to be read"), (failed, "file", "failed"),
+              (unread, "file", "not to be read by its version in force"),
               (quarantined, "record", "set aside"))  # fmt: skip
     told = [f"{sentence(count, noun)} {state}" for count, noun, state in counts if count]
     missing = [f"Not complete: {', '.join(told)}."] if told else []
@@ -94,7 +99,7 @@ def feeding(session: Session, topic: str) -> list[PluginManifest]:
 
 def _completeness(
     session: Session, fed_by: Sequence[PluginManifest]
-) -> tuple[int, dict[JobStatus, int]]:
+) -> tuple[set[int], dict[JobStatus, int]]:
     """Files that the plugins' patterns match, and their jobs by state."""
     seen: set[int] = set()
     for plugin in fed_by:
@@ -108,13 +113,13 @@ def _completeness(
         )
         matching = reprocess.matching_files(session, str(plugin.manifest["pattern"]), roots)
         seen.update(one.location_id for one in matching)
-    return len(seen), _job_states(session, fed_by)
+    return seen, _job_states(session, fed_by)
 
 
-def _files_read(session: Session, fed_by: Sequence[PluginManifest]) -> int:
+def _files_read(session: Session, fed_by: Sequence[PluginManifest]) -> set[int]:
     """Files that some version of the plugins has read as they are now, whatever came of it."""
     query = (
-        select(func.count(ProcessingJob.location_id.distinct()))
+        select(ProcessingJob.location_id.distinct())
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
         .where(
@@ -124,7 +129,7 @@ def _files_read(session: Session, fed_by: Sequence[PluginManifest]) -> int:
             FileLocation.state != LocationState.DELETED,
         )
     )
-    return session.scalar(query) or 0
+    return set(session.scalars(query))
 
 
 def unfinished(session: Session, topic: str) -> tuple[int, int]:

@@ -37,6 +37,7 @@ from engine.service.names import (
 from engine.service.results import Explanation
 from engine.states import QUARANTINE_SUFFIX, JobStatus, LocationState
 from engine.tagger import rules_of
+from engine.views import current_jobs
 
 
 def explain(
@@ -145,6 +146,11 @@ def _job(session: Session, number: int) -> Explanation:
     if job.log:
         evidence.append("Its log ends: " + harmless(job.log.strip()[-400:], lines=True))
     evidence += _out_of_view(session, job)
+    dropped = (job.receipt or {}).get("discarded_columns")
+    if isinstance(dropped, list) and dropped:
+        evidence.append(
+            f"By its topic's policy it left out the columns {', '.join(map(str, dropped[:10]))}."
+        )
     steps = {
         JobStatus.FAILED: [f'retry_job(jobs=["{name}"])'],
         JobStatus.CANCELLED: [f'retry_job(jobs=["{name}"])'],
@@ -221,9 +227,12 @@ def _file(session: Session, location: FileLocation, root: SourceRoot) -> Explana
         why = location.problem or "it could not be read"
         return _told(name, "unreadable", [why], ["make it readable", "scan(...) its source"])
     tags = rules_of(session, root.id).tags(location.path)
+    given = _rows_in_view(session, location)
     if not tags:
         why = "No routing rule matches its path, so no plugin reads it."
-        return _told(name, "unrouted", [why], [f'preview_file(file="{short}")'])
+        kept = f" {sentence(given, 'row')} that it gave before stay in view." if given else ""
+        verdict = "no longer routed" if given else "unrouted"
+        return _told(name, verdict, [why + kept], [f'preview_file(file="{short}")'])
     if location.version_id is None:
         why = "It matches a rule but has not been hashed yet."
         return _told(name, "waiting", [why], ["scan(...) its source"])
@@ -241,11 +250,28 @@ def _file(session: Session, location: FileLocation, root: SourceRoot) -> Explana
     return _by_jobs(session, name, location, jobs)
 
 
+def _rows_in_view(session: Session, location: FileLocation) -> int:
+    """Rows of a file in current views."""
+    return (
+        session.scalar(
+            select(func.coalesce(func.sum(JobOutput.rows), 0))
+            .join(ProcessingJob, ProcessingJob.id == JobOutput.job_id)
+            .where(
+                ProcessingJob.location_id == location.id,
+                ProcessingJob.id.in_(current_jobs()),
+                ~JobOutput.topic.endswith(QUARANTINE_SUFFIX),
+            )
+        )
+        or 0
+    )
+
+
 def _by_jobs(
     session: Session, name: str, location: FileLocation, jobs: list[ProcessingJob]
 ) -> Explanation:
     newest = jobs[0]
     evidence: list[str] = []
+    shown = set(session.scalars(current_jobs()))
     for job in jobs[:5]:
         rows = session.scalar(
             select(func.coalesce(func.sum(JobOutput.rows), 0)).where(
@@ -257,11 +283,18 @@ def _by_jobs(
             what += f", {sentence(job.quarantined, 'record')} quarantined"
         if job.error_text:
             what += f", {job.error_code}: {job.error_text[:300]}"
-        evidence.append(what + ".")
+        if job.status is JobStatus.DONE and job.id not in shown:
+            what += ", in history alone"
+        evidence.append(f"{what}. {' '.join(_out_of_view(session, job))}".strip())
     if newest.file_version_id != location.version_id:
         evidence.append("Its newest content has not been processed.")
     verdict = newest.status.value.lower()
-    if newest.status is JobStatus.DONE and newest.quarantined:
+    if newest.status is JobStatus.DONE and newest.id not in shown:
+        row = session.get(Round, newest.round_id) if newest.round_id is not None else None
+        is_waiting = row is not None and row.ended is None
+        is_back = row is not None and row.undone is not None
+        verdict = "waiting" if is_waiting else "taken back" if is_back else "not in view"
+    elif newest.status is JobStatus.DONE and newest.quarantined:
         verdict = "partly quarantined"
     return _told(name, verdict, evidence, [f'explain(subject="job-{newest.id}")'])
 
@@ -275,7 +308,7 @@ def _topic(session: Session, topic: str) -> Explanation:
             f" {dataset.quarantined} records quarantined; newest data {dataset.newest}."
         )
     ]
-    is_whole = dataset.caveat is None
+    is_whole = not (dataset.files_failed or dataset.files_pending or dataset.quarantined)
     steps = ['get_jobs(state="failed")'] if dataset.files_failed else []
     steps += [f"casparian quarantine {topic}"] if dataset.quarantined else []
     return _told(topic, "complete" if is_whole else "incomplete", evidence, steps)

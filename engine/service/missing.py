@@ -17,6 +17,7 @@ from casparian_flow.errors import QueryError
 from engine import answers, views
 from engine.house import House
 from engine.models import (
+    Dismissal,
     FileLocation,
     ProcessingJob,
     Round,
@@ -50,6 +51,7 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
         schema = topic_schema(session, topic)
         dataset = describe(session, topic)
         passed_over = _passed_over(session, topic)
+        unseen = _unseen(session, topic)
     column, value = _asked(schema, text)
     findings = _Findings()
     columns = [column] if column else [one for one in schema.names if not one.startswith("_")]
@@ -77,6 +79,8 @@ def explain_row(house: House, subject: str, topic: str, text: str) -> Explanatio
             f"Records that are no data by rule were passed over and not kept ({passed_over}); it"
             " may have stood in one of them."
         )
+    if not findings.verdicts:
+        findings.evidence += unseen
     verdict = findings.verdicts[0] if findings.verdicts else _otherwise(findings)
     return Explanation(
         summary=f"{value!r} in {topic}: {verdict}.",
@@ -117,6 +121,35 @@ def _passed_over(session: Session, topic: str) -> str:
     for receipt in receipts:
         counts.update(cast("dict[str, int]", (receipt or {}).get("skipped") or {}))
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common(5))
+
+
+def _unseen(session: Session, topic: str) -> list[str]:
+    """What was read and is in no table: records that were dismissed, columns that were left out."""
+    told: list[str] = []
+    notes = session.scalars(select(Dismissal.note).where(Dismissal.topic == topic)).all()
+    if notes:
+        told.append(
+            f"Records that {sentence(len(notes), 'job')} set aside are dismissed"
+            f" ({'; '.join(dict.fromkeys(notes))[:200]}); it may have stood in one of them:"
+            f" `casparian quarantine {topic} --restore`."
+        )
+    current = views.current_outputs(topic).subquery()
+    receipts = session.scalars(
+        select(ProcessingJob.receipt).where(ProcessingJob.id.in_(select(current.c.job_id)))
+    )
+    dropped = sorted(
+        {
+            str(name)
+            for receipt in receipts
+            for name in cast("list[object]", (receipt or {}).get("discarded_columns") or [])
+        }
+    )
+    if dropped:
+        told.append(
+            f"By the topic's policy the columns {', '.join(dropped[:10])} are left out; it may"
+            " have stood in one of them."
+        )
+    return told
 
 
 def _otherwise(findings: _Findings) -> str:

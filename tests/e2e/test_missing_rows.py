@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from casparian_flow.errors import CasparianError
 from engine.service.fields import source_field
 from tests.conftest import House
+from tests.doors import casparian
 
 
 @pytest.fixture
@@ -166,3 +168,35 @@ def test_verify_holds_every_job_to_its_accounts(sales: House) -> None:
     told = sales.call("verify")
     assert not told["ok"]
     assert "job-1: 3 records read, 2 accounted for" in str(told["checks"])
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_was_read_and_stands_in_no_table_is_told(sales: House, data: Path) -> None:
+    (data / "sales-2.csv").write_text("order_id,Amt EUR\n77,much\n78,1.0\n")
+    sales.call("scan", path=str(data))
+    sales.settle()
+    sales.call("dismiss", topic="sales", note="known typo")
+    told = sales.call("explain", subject="sales: 77")
+    assert told["verdict"] == "not there, unless filtered"
+    assert "are dismissed (known typo)" in told["evidence"][0]
+
+    narrow = sales.call("get_plugins", names=["sales"], include=["source"])["plugins"][0]["source"]
+    source = re.sub(r'pattern="[^"]*"', 'pattern="sales-1.csv"', narrow["plugin.py"])
+    sales.publish([str(data / "sales-1.csv")], source=source, dependencies=["pyarrow"])
+    sales.settle()
+    told = sales.call("explain", subject=str(data / "sales-2.csv"))
+    assert told["verdict"] == "no longer routed"
+    assert "1 row that it gave before stay in view" in told["evidence"][0]
+    [dataset] = sales.call("get_datasets", names=["sales"])["datasets"]
+    assert (dataset["files_seen"], dataset["files_read"]) == (2, 2)
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_deleted_file_is_known_by_its_way_from_here(
+    sales: House, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "sales-1.csv").unlink()
+    sales.call("scan", path=str(data))
+    monkeypatch.chdir(data)
+
+    assert "deleted" in casparian(sales, "explain", "./sales-1.csv")

@@ -55,6 +55,9 @@ def test_a_reprocess_is_taken_back_and_brought_again(
     told = house.call("explain", subject=job["job"])
     assert "round-1 was taken back" in " ".join(told["evidence"])
     assert "taken back" in casparian(house, "rounds", "things")
+    told = house.call("explain", subject=str(data / "0.csv"))
+    assert told["verdict"] == "taken back"
+    assert told["evidence"][0].startswith("job-4: done, 1 row, in history alone. round-1 was taken")
     assert house.call("explain", subject="things: n=10")["verdict"] == "taken back"
 
     said = casparian(house, "rounds", "things", "--redo")
