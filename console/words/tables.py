@@ -69,11 +69,16 @@ def query(
         showing.say(f"More: --cursor {result['next_cursor']}")
 
 
-@app.command(epilog="Example: casparian lineage sales job-12 0")
+@app.command(
+    epilog="Examples: casparian lineage sales job-12 0; casparian lineage sales --column amount"
+)
 def lineage(
     target: Annotated[str, typer.Argument(help="Topic, file, job-N or plugin.")],
     job: Annotated[str | None, typer.Argument(help="With a topic: the row's _job_id.")] = None,
     row: Annotated[int | None, typer.Argument(help="And its _row.")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Of a topic: which field of the files it is read from.")
+    ] = None,
     direction: Annotated[str, typer.Option(help="back, forward or both.")] = "both",
     depth: Annotated[int, typer.Option(help="Hops; a row gives its whole chain.")] = 2,
     as_json: Json = False,
@@ -81,7 +86,9 @@ def lineage(
     """Follow a row to the bytes it came from, or a file to its rows."""
     from console.review import lineage_target, show_lineage
 
-    named = lineage_target(target, job, row, file_name)
+    named: dict[str, object] = {"topic": target, "column": column}
+    if column is None:
+        named = lineage_target(target, job, row, file_name)
     result = ask("query_lineage", {"target": named, "direction": direction, "depth": depth})
     if as_json:
         showing.show_json(result)
@@ -187,6 +194,13 @@ def quarantine(
     as_json: Json = False,
 ) -> None:
     """Show what was set aside of a topic, by cause; dismiss it with a note, or take that back."""
+    if dismiss is not None and restore:
+        raise ConfigError("--dismiss and --restore are opposites", hint="Give one of them.")
+    if file is not None and dismiss is None and not restore:
+        raise ConfigError(
+            "--file says which records are dismissed or restored, and neither is asked for",
+            hint=f"The records of a file: `casparian explain {file}`.",
+        )
     if dismiss is not None or restore:
         params = {
             "topic": topic,

@@ -225,7 +225,7 @@ def _quarantine(house: House, dataset: Dataset, limits: answers.Limits) -> None:
     table = quoted(dataset.topic + QUARANTINE_SUFFIX)
     answer = ask(
         house,
-        f"SELECT _job_id, line, reason, raw FROM {table}"  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
+        f"SELECT _job_id, line, reason, raw, code FROM {table}"  # noqa: S608 - names come from the catalog, quoted; a model's SQL is proven apart
         f" ORDER BY _job_id DESC, _row DESC LIMIT {_MOST_RECORDS}",
         limits,
     )
@@ -237,8 +237,9 @@ def _quarantine(house: House, dataset: Dataset, limits: answers.Limits) -> None:
             line=cast("int | None", line),
             reason=str(reason)[:_MOST_CHARS],
             raw=str(raw)[:_MOST_CHARS],
+            code=str(code),
         )
-        for job, line, reason, raw in answer.rows
+        for job, line, reason, raw, code in answer.rows
     ]
 
 

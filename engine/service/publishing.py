@@ -26,7 +26,7 @@ from engine.routing import Rule
 from engine.service.approving import decide, review_text
 from engine.service.drafts import active_version, sinks_of
 from engine.service.names import sentence
-from engine.service.replacing import replacement
+from engine.service.replacing import replacement, undelivered
 from engine.service.results import (
     ApprovalPart,
     Effects,
@@ -234,6 +234,9 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
     sinks = sinks_of(session, row, manifest)
     next_contracts(session, row.name, topics=manifest.topics, contract=contract)
     require_same_sinks(session, row.name, topics=manifest.topics, sinks=sinks)
+    replaces = replacement(
+        session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
+    )
     return _Proposal(
         draft=draft,
         name=row.name,
@@ -244,9 +247,7 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
         sinks=sinks,
         decisions=cast("list[str]", row.report.get("decisions") or []),
         roots=roots,
-        replaces=replacement(
-            session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
-        ),
+        replaces=f"{replaces or ''}{undelivered(session, sinks)}".strip() or None,
     )
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine import reprocess
 from engine.models import (
     FileLocation,
+    JobOutput,
     PluginManifest,
     RoutingRule,
     SourceRoot,
+    TopicConfig,
 )
 from engine.paths import display
 from engine.service.differences import columns_of
@@ -45,6 +47,23 @@ def replacement(
         )
     told += _columns(active.contract, contract)
     return " ".join(told)
+
+
+def undelivered(session: Session, sinks: Mapping[str, Sequence[str]]) -> str:
+    """A sentence on rows of before that a sink which is new for their topic does not get."""
+    told: list[str] = []
+    for topic, uris in sinks.items():
+        config = session.get(TopicConfig, topic)
+        new = [uri for uri in uris if uri not in (config.sinks if config else [])]
+        rows = session.scalar(
+            select(func.sum(JobOutput.rows)).where(JobOutput.topic == topic, JobOutput.rows > 0)
+        )
+        if new and rows:
+            told.append(
+                f" {listed(new)} is new for {topic}: rows of files that were read before reach it"
+                " with --reprocess all alone."
+            )
+    return "".join(told)
 
 
 def taken(session: Session, name: str, topics: Sequence[str]) -> str:

@@ -19,9 +19,9 @@ from engine.models import Contract, PluginManifest, TopicPolicy
 from engine.service.agreeing import policy_of
 from engine.service.datasets import topics
 from engine.service.differences import changed_columns
+from engine.service.requirements import check_topic
 from engine.service.results import ContractTerms, Done
 from engine.topics import feeders, newest_contract
-from gatekeeper.manifest import require_topic_name
 
 
 def get_contract(
@@ -76,7 +76,7 @@ def set_contract(
     """
     if caller.door == "mcp":
         raise ApprovalError("an agent sets no contract", hint="Ask the person to.")
-    require_topic_name(topic)
+    check_topic(topic)
     chosen = _policy(policy)
     now = datetime.now(UTC)
     told: list[str] = []

@@ -99,3 +99,20 @@ def test_a_sink_gets_the_topics_that_go_there_and_no_others() -> None:
     chosen = only_topics(promotion, {"sales"})
 
     assert [file.topic for file in chosen.files] == ["sales", "sales_quarantine"]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_what_a_new_sink_does_not_get_is_said(house: House, data: Path, tmp_path: Path) -> None:
+    (data / "sales-1.csv").write_text("id,name\n1,a\n2,b\n")
+    house.call("scan", path=str(data))
+    files, uri = [str(data / "sales-1.csv")], f"sqlite://{tmp_path}/out.db"
+    first = house.publish(files, topic="sales")
+    house.settle()
+    draft = house.call("draft_plugin", files=files, topic="sales", sinks=[uri])
+    checked = house.call("validate_plugin", draft=draft["draft"], wait_s=60)
+
+    asked = house.call("publish_plugin", draft=draft["draft"], digest=checked["digest"])
+
+    told = f"{uri} is new for sales: rows of files that were read before reach it with"
+    assert told in asked["review"]
+    assert "is new for" not in first["summary"]

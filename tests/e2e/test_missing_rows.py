@@ -192,6 +192,13 @@ def test_what_was_read_and_stands_in_no_table_is_told(sales: House, data: Path) 
 
 
 @pytest.mark.usefixtures("arrow_environment")
+def test_a_columns_field_is_told_at_the_command_line(sales: House) -> None:
+    told = " ".join(casparian(sales, "lineage", "sales", "--column", "Amt EUR").split())
+
+    assert "is read by source field field Amt EUR of" in told
+
+
+@pytest.mark.usefixtures("arrow_environment")
 def test_a_deleted_file_is_known_by_its_way_from_here(
     sales: House, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
