@@ -213,12 +213,14 @@ def _replaces(session: Session, draft: Draft, row: Approval) -> str | None:
     """What this would replace as things stand now."""
     if row.status is ApprovalStatus.USED or draft.digest != row.digest or draft.report is None:
         return None
+    manifest = read_manifest(str(draft.files["plugin.py"]))
     return replacement(
         session,
         draft.name,
-        pattern=read_manifest(str(draft.files["plugin.py"])).pattern,
+        pattern=manifest.pattern,
         roots=cast("list[int]", row.effects["roots"]),
         contract=cast("dict[str, object]", draft.report["contract"]),
+        sinks=sinks_of(session, draft, manifest),
     )
 
 

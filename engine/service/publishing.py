@@ -26,7 +26,7 @@ from engine.routing import Rule
 from engine.service.approving import decide, review_text
 from engine.service.drafts import active_version, sinks_of
 from engine.service.names import sentence
-from engine.service.replacing import replacement, undelivered
+from engine.service.replacing import replacement
 from engine.service.results import (
     ApprovalPart,
     Effects,
@@ -235,7 +235,7 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
     next_contracts(session, row.name, topics=manifest.topics, contract=contract)
     require_same_sinks(session, row.name, topics=manifest.topics, sinks=sinks)
     replaces = replacement(
-        session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
+        session, row.name, pattern=manifest.pattern, roots=roots, contract=contract, sinks=sinks
     )
     return _Proposal(
         draft=draft,
@@ -247,7 +247,7 @@ def _proposal(session: Session, draft: str, digest: str, version: int | None) ->
         sinks=sinks,
         decisions=cast("list[str]", row.report.get("decisions") or []),
         roots=roots,
-        replaces=f"{replaces or ''}{undelivered(session, sinks)}".strip() or None,
+        replaces=replaces,
     )
 
 

@@ -31,8 +31,9 @@ def replacement(
     pattern: str,
     roots: Sequence[int],
     contract: Mapping[str, object],
+    sinks: Mapping[str, Sequence[str]],
 ) -> str | None:
-    """What becomes of the version in force; None if there is none to replace."""
+    """What becomes of the version in force and its rows; None if there is none to replace."""
     active = active_plugin(session, name)
     if active is None:
         return None
@@ -46,24 +47,23 @@ def replacement(
             f"{sentence(len(lost), 'file')} it reads now would no longer be read ({shown})."
         )
     told += _columns(active.contract, contract)
+    told += _undelivered(session, sinks)
     return " ".join(told)
 
 
-def undelivered(session: Session, sinks: Mapping[str, Sequence[str]]) -> str:
-    """A sentence on rows of before that a sink which is new for their topic does not get."""
+def _undelivered(session: Session, sinks: Mapping[str, Sequence[str]]) -> list[str]:
+    """Sentences on rows of before that a sink which is new for their topic does not get."""
     told: list[str] = []
     for topic, uris in sinks.items():
         config = session.get(TopicConfig, topic)
         new = [uri for uri in uris if uri not in (config.sinks if config else [])]
-        rows = session.scalar(
-            select(func.sum(JobOutput.rows)).where(JobOutput.topic == topic, JobOutput.rows > 0)
-        )
+        rows = session.scalar(select(func.sum(JobOutput.rows)).where(JobOutput.topic == topic))
         if new and rows:
             told.append(
-                f" {listed(new)} is new for {topic}: rows of files that were read before reach it"
+                f"{listed(new, 3)} is new for {topic}: rows of files that were read before reach it"
                 " with --reprocess all alone."
             )
-    return "".join(told)
+    return told
 
 
 def taken(session: Session, name: str, topics: Sequence[str]) -> str:

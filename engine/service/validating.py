@@ -182,7 +182,7 @@ def _try(
                 "validation": result.model_dump(),
             }
         replaced = replacement(
-            session, row.name, pattern=manifest.pattern, roots=roots, contract=contract
+            session, row.name, pattern=manifest.pattern, roots=roots, contract=contract, sinks=sinks
         )
         if replaced and result.ok:
             result.summary = f"{replaced} {result.summary}"
