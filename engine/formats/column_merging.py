@@ -23,8 +23,9 @@ def merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> Colu
     if not filled:
         return replace(found[0][1], name=name)
     filled, odd = _without_odd(filled)
-    first_file, whole = filled[0]
-    for file, one in filled[1:]:
+    # What is certain comes first, so that the order of files decides nothing.
+    (first_file, whole), *others = sorted(filled, key=_certainty)
+    for file, one in others:
         whole, conflict = _both(whole, one)
         if conflict is not None:
             why = _switch(filled, first_file, file, conflict)
@@ -43,6 +44,22 @@ def merged_column(name: str, found: Sequence[tuple[str, ColumnProfile]]) -> Colu
         null_words=sorted({*whole.null_words, *words}) if is_typed else whole.null_words,
         nulls=sum(one.nulls for _, one in found),
         ambiguity=odd or whole.ambiguity,
+    )
+
+
+def _certainty(found: tuple[str, ColumnProfile]) -> tuple[object, ...]:
+    _, one = found
+    is_open = one.type == "string" and bool(one.candidates)
+    is_text = one.type == "string" and not one.candidates
+    forms = [form for form in one.candidates if form in _MARKED or form == "decimal comma"]
+    return (
+        is_text,
+        is_open,
+        bool(one.unit),
+        not forms,
+        one.type != "double",
+        one.type,
+        *one.candidates,
     )
 
 
@@ -123,13 +140,35 @@ def _both(one: ColumnProfile, other: ColumnProfile) -> _Both:  # noqa: PLR0911 -
     numbers = _both_numbers(one, other, words)
     if numbers is not None:
         return numbers
-    for pair, single in ((one, other), (other, one)):
-        if pair.type == "bool" and set(single.examples) <= set(pair.candidates[0].split("/")):
-            return replace(pair, null_words=words), None
-    if "string" in (one.type, other.type):
-        text = one if one.type == "string" else other
-        return replace(text, candidates=[], ambiguity=None, null_words=[]), None
-    return one, (one.type, other.type)
+    truth = _as_truth(one, other, words) or _as_truth(other, one, words)
+    if truth is not None:
+        return truth, None
+    if "string" not in (one.type, other.type):
+        return one, (one.type, other.type)
+    return _with_text(one, other)
+
+
+def _as_truth(pair: ColumnProfile, single: ColumnProfile, words: list[str]) -> ColumnProfile | None:
+    """What a column of two words and one that has only one of them are; None for anything else."""
+    if pair.type != "bool":
+        return None
+    if single.type == "int64" and pair.candidates == ["0/1"]:
+        return replace(single, null_words=words)
+    is_one = set(single.examples) <= set(pair.candidates[0].split("/"))
+    return replace(pair, null_words=words) if single.type == "string" and is_one else None
+
+
+def _with_text(one: ColumnProfile, other: ColumnProfile) -> _Both:
+    """What a column of text and another are."""
+    text, rest = (other, one) if other.type == "string" else (one, other)
+    if text.candidates and rest.type != "string":  # open between forms of which it has none
+        return one, (*rest.candidates[:1], *text.candidates)
+    open_one = next((c for c in (one, other) if c.type == "string" and c.candidates), None)
+    why = None
+    if open_one is not None:
+        evidence = re.sub("; (?:no value|kept as text).*", "", open_one.ambiguity or "")
+        why = f"{evidence}; others are plain text; kept as text"
+    return replace(text, candidates=[], ambiguity=why, null_words=[]), None
 
 
 def _same(one: str | None, other: str | None) -> str | None:
@@ -166,6 +205,11 @@ def _both_numbers(one: ColumnProfile, other: ColumnProfile, words: list[str]) ->
         is_open = len(open_one.candidates) > 1 and NUMBER_FORMS.keys() >= set(open_one.candidates)
         if is_open and column.type == "int64" and not _form(column):
             return replace(open_one, null_words=words), None
+        if is_open and column.type == "double" and _form(column) == "point":
+            left = [form for form in open_one.candidates if form in _MARKED]
+            if len(left) != 1:
+                return one, ("point", *open_one.candidates)
+            return replace(column, candidates=left, ambiguity=None, null_words=words), None
     kinds = {one.type, other.type}
     if not kinds <= {"int64", "double"}:
         return None

@@ -184,8 +184,9 @@ def _footer(sample: Sample, one: Dialected, header: int) -> tuple[str, list[str]
     rows = one.rows[header:]
     if len(rows) < 3 or not ending:
         return "", []
-    before = [row.cells for row in (rows if len(one.rows) >= SAMPLE_ROWS else rows[:-1])]
-    last = ending[-1].cells
+    is_whole = sample.is_whole and len(one.rows) < SAMPLE_ROWS
+    before = [row.cells for row in (rows[:-1] if len(one.rows) < SAMPLE_ROWS else rows)]
     return footers.footer_of(
-        line, last, before, delimiter=one.dialect.delimiter, least=one.least or one.width
-    )
+        line, ending[-1].cells, before, delimiter=one.dialect.delimiter,
+        least=one.least or one.width, is_whole=is_whole,
+    )  # fmt: skip

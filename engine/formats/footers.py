@@ -17,6 +17,7 @@ _FOOTER_LINE = re.compile(
     r"|trailer)\W*$"
 )
 """Is all that such a line says."""
+_PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def footer_of(
@@ -26,6 +27,7 @@ def footer_of(
     *,
     delimiter: str,
     least: int,
+    is_whole: bool,
 ) -> tuple[str, list[str]]:
     """A pattern of the lines at the end that are no records, and what is said of them.
 
@@ -35,6 +37,7 @@ def footer_of(
         before: The cells of the records above it.
         delimiter: What ends a cell.
         least: Cells that a record has at least.
+        is_whole: Whether these are all records, so that sums can be checked.
     """
     cells = [cell.strip() for cell in last]
     lead = _lead(cells)
@@ -48,6 +51,9 @@ def footer_of(
         return "", []  # words beside `Count` are no sum: he is a person
     if any(map(_match, map(_lead, before))):
         return "", []  # an ordinary value, then
+    if is_whole and _is_disproved(cells, before):
+        why = f"the last line ({lead[:40]!r}) is called like a total, and no number in it is one"
+        return "", [f"{why}; it is read as a record"]
     end = r"\s" if delimiter == WHITESPACE else re.escape(delimiter)
     pattern = (
         "(?i)^"
@@ -57,6 +63,24 @@ def footer_of(
     )  # TotalEnergies is no total, nor is Total SA where the word stood alone
     why = f"the last line ({lead[:40]!r}) looks like a total and not like a record"
     return pattern, [f"{why}; the draft passes over it (`footer`)"]
+
+
+def _is_disproved(last: Sequence[str], before: Sequence[Sequence[str]]) -> bool:
+    """Whether numbers stand in the line, and none is a sum, a count or the like of those above."""
+    checked = False
+    for place, cell in enumerate(last):
+        above = [row[place].strip() for row in before if place < len(row)]
+        above = [text for text in above if text]
+        if not _PLAIN.fullmatch(cell) or not above or not all(map(_PLAIN.fullmatch, above)):
+            continue
+        numbers = [float(text) for text in above]
+        total, count = sum(numbers), len(numbers)
+        known = (total, total / count, count, count + 1, min(numbers), max(numbers))
+        room = 0.01 * count + 1e-9 * abs(total)  # each may have been rounded
+        if any(abs(float(cell) - one) <= room for one in known):
+            return False
+        checked = True
+    return checked
 
 
 def _lead(cells: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from engine.formats.sampling import ESTIMATED
 _LEAST_ALIKE = 0.6
 _LEAST_SHARED, _LEAST_OF_WIDER = 0.5, 0.2
 _MOST_NAMED = 3
+_ANCHOR = "(?i)^"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +195,18 @@ def _with_footer(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Readin
     reading = base.reading
     ending = {one.name: one.profile.reading.arguments.get("footer") for one in kin
               if one.profile.reading is not None}  # fmt: skip
-    found = [(name, footer) for name, footer in ending.items() if footer]
-    alike = {footer for _, footer in found if isinstance(footer, str)}
-    if reading is None or "footer" in reading.arguments or len(alike) != 1:
+    found = {name: footer for name, footer in ending.items() if isinstance(footer, str) and footer}
+    alike = list(dict.fromkeys(found.values()))
+    if reading is None or not found or alike == [reading.arguments.get("footer")]:
         return reading
-    named = _listed([name for name, _ in found], len(kin))
+    if len(alike) > 1 and not all(one.startswith(_ANCHOR) for one in alike):
+        return reading
+    named = _listed(list(found), len(kin))
     drift.append(f"the last line of {named} is a total; the draft passes over it (`footer`)")
-    return replace(reading, arguments={**reading.arguments, "footer": alike.pop()})
+    footer = alike[0]
+    if len(alike) > 1:
+        footer = f"{_ANCHOR}(?:{'|'.join(one.removeprefix(_ANCHOR) for one in alike)})"
+    return replace(reading, arguments={**reading.arguments, "footer": footer})
 
 
 def _order(base: Profile, other: Profile) -> list[int]:

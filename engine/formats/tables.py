@@ -222,8 +222,9 @@ def _footer(body: Sequence[Sequence[str]], width: int) -> tuple[str, list[str]]:
     if len(filled) < 3:
         return "", []
     return footers.footer_of(
-        "\t".join(filled[-1]), filled[-1], filled[:-1], delimiter="\t", least=width
-    )
+        "\t".join(filled[-1]), filled[-1], filled[:-1], delimiter="\t", least=width,
+        is_whole=True,
+    )  # fmt: skip
 
 
 def _with_midnights(column: ColumnProfile, texts: Sequence[str | None]) -> ColumnProfile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import combinations, permutations
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from casparian_flow.errors import PluginError
 from casparian_flow.reading.kinds import NUMBER_FORMS
 from engine.drafting import draft_source
+from engine.formats.column_merging import merged_column
 from engine.formats.interface import ColumnProfile
 from engine.formats.merging import Merged, Seen, merge
 from engine.profile import profile_file
 from engine.profiling import profile_group
 from tests.engine.making import run
+from tests.engine.test_formats import column
 
 
 def merged(folder: Path, *texts: str) -> Merged:
@@ -271,3 +274,60 @@ def test_a_last_letter_is_not_enough_to_be_utf8(tmp_path: Path, name: str) -> No
     rows = run(source, tmp_path / name).rows["t"]
 
     assert rows[-1] == rows[-1] | ({"city": "Bogotá"} if name == "a.csv" else {"message": "café"})
+
+
+KINDS = {
+    "marks or a comma": "1,234", "a point": "1.5", "whole": "1", "marks": "1,234,567",
+    "european": "1.234,5", "a comma": "1,5", "a truth": "0", "text": "a", "a day": "01/02/2020",
+    "day first": "31/01/2020", "month first": "01/31/2020", "iso": "2020-01-02", "code": "007",
+    "a unit": "5 kg", "percent": "5%",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("first", KINDS)
+def test_the_order_of_files_decides_nothing(first: str) -> None:
+    for second, third in combinations([kind for kind in KINDS if kind != first], 2):
+        found = {
+            (one.type, tuple(sorted(one.candidates)), one.ambiguity is None, one.unit)
+            for order in permutations((first, second, third))
+            for one in [merged_column("c", [(kind, column(KINDS[kind])) for kind in order])]
+        }
+        assert len(found) == 1, (first, second, third, found)
+
+
+def test_a_point_in_one_file_decides_the_marks_of_another_and_a_comma_contradicts_it() -> None:
+    point, marks, comma = column("1.5"), column("1,234"), column("1,5")
+
+    decided = merged_column("c", [("a", marks), ("b", point)])
+    contradicted = merged_column("c", [("a", marks), ("b", point), ("c", comma)])
+
+    assert (decided.type, decided.candidates) == ("double", ["thousands comma"])
+    assert contradicted.type == "string"
+    assert "exclude each other" in str(contradicted.ambiguity)
+
+
+def test_an_open_point_beside_text_is_told_and_numbers_beside_a_truth_are_numbers() -> None:
+    day = merged_column("c", [("a", column("01/02/2020")), ("b", column("soon"))])
+    number = merged_column("c", [("a", column("0", "1")), ("b", column("1", "5"))])
+
+    assert (day.type, day.candidates) == ("string", [])
+    assert "others are plain text" in str(day.ambiguity)
+    assert (number.type, number.candidates) == ("int64", [])
+
+
+def test_totals_that_are_called_otherwise_are_passed_over_in_each_file(tmp_path: Path) -> None:
+    texts = [f"what,n\na,1\nb,2\nc,3\n{word},6\n" for word in ("Total", "Summe", "Total")]
+    found = merged(tmp_path, *texts)
+    source = draft_source(found.profile, topic="t", pattern="*").source
+
+    for number in range(3):
+        kept = run(source, tmp_path / f"f{number}.csv")
+        assert ([row["what"] for row in kept.rows["t"]], kept.skipped) == (["a", "b", "c"], 1)
+
+
+def test_a_last_record_that_is_called_like_a_total_and_is_none_is_kept(tmp_path: Path) -> None:
+    found = merged(tmp_path, "what,n\na,10\nb,20\nTotal,7\n")
+    kept = run(draft_source(found.profile, topic="t", pattern="*").source, tmp_path / "f0.csv")
+
+    assert [row["n"] for row in kept.rows["t"]] == [10, 20, 7]
+    assert "is called like a total, and no number in it is one" in " ".join(found.profile.problems)
