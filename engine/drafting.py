@@ -7,17 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from casparian_flow.errors import ConfigError
-from casparian_flow.reading.columns import MISSING
-from casparian_flow.reading.naming import distinct
+from engine.drafted_columns import constants, missing, renamed
 from engine.filenames import NUMBER
-from engine.formats.interface import Argument, ColumnProfile, Profile, Reading
+from engine.formats.interface import Argument, Profile, Reading
 from engine.formats.merging import Seen, merge, way_of
-from engine.literals import literal
+from engine.literals import harmless_comment, literal
 
-_KINDS = {
-    "int64": "integer", "double": "number", "bool": "truth", "date": "date", "timestamp": "time",
-    "json": "json", "string": "text",
-}  # fmt: skip
 _BY_NAME = {"workbook": "sheet", "sqlite": "table"}
 """Readers whose tables have names, and what names them: those of one shape are read in one loop."""
 _OTHER = "_other"
@@ -98,10 +93,11 @@ def _tables(profile: Profile, topic: str) -> list[_Table]:
     readable = [part for part in profile.parts if part.reading is not None]
     if not readable:
         return [_Table(topic, "", profile, (), ())]
+    is_archive = bool({"zip", "tar"} & set((profile.compression or "").split("+")))
     groups: dict[str, list[Profile]] = {}
     for part in readable:
-        groups.setdefault(f"{part.fingerprint} {way_of(_unnamed(part))}", []).append(part)
-    is_archive = bool({"zip", "tar"} & set((profile.compression or "").split("+")))
+        way = way_of(part if is_archive else _unnamed(part))
+        groups.setdefault(f"{part.fingerprint} {way}", []).append(part)
     tables: list[_Table] = []
     for group in groups.values():
         names = tuple(str(part.part) for part in group)
@@ -116,7 +112,7 @@ def _tables(profile: Profile, topic: str) -> list[_Table]:
             ]
             continue
         parts = () if is_archive or len(group) == 1 else names
-        alone = group if len(group) == 1 else [_unnamed(part) for part in group]
+        alone = group if is_archive or not parts else [_unnamed(part) for part in group]
         same = merge([Seen(str(part.part), replace(part, parts=())) for part in alone]).profile
         tables.append(_Table(own, _constant_name(prefix), same, members, parts))
     return tables
@@ -171,22 +167,15 @@ def _begins_apart(name: str, others: Sequence[str]) -> bool:
 
 
 def _heading(profile: Profile, sample: str, open_points: Sequence[str]) -> list[str]:
-    kind = _plain(profile.format)
-    packed = f", packed ({_plain(profile.compression)})" if profile.compression else ""
+    kind = harmless_comment(profile.format)
+    packed = f", packed ({harmless_comment(profile.compression)})" if profile.compression else ""
     lines = [f'"""Reads {kind} files{packed}: {len(profile.columns)} columns.', ""]
-    seen = f"Drafted from {_plain(sample)[:80]}" if sample else "Drafted from a sample"
+    seen = f"Drafted from {harmless_comment(sample)[:80]}" if sample else "Drafted from a sample"
     lines += [f"{seen.replace(chr(34), '')}; read it before you approve it.", '"""', ""]
-    notes = [*(_plain(problem) for problem in profile.problems), *open_points]
+    notes = [*(harmless_comment(problem) for problem in profile.problems), *open_points]
     for note in notes[:20]:
         lines += [f"# Note: {note}"[:200]]
     return [*lines, *([""] if notes else [])]
-
-
-def _plain(text: str) -> str:
-    """Sample text made harmless in a comment: ASCII, one line, no quotes that end a docstring."""
-    shown = "".join(one if one.isprintable() or one.isspace() else "?" for one in text)
-    plain = " ".join(shown.encode("ascii", "backslashreplace").decode().split())
-    return plain.replace("\\", "/").replace('"""', "'''")
 
 
 def _manifest(tables: Sequence[_Table], pattern: str) -> str:
@@ -205,33 +194,8 @@ def _constants(table: _Table, open_points: list[str]) -> str:
         lines.append(f"{table.prefix}MEMBERS = {literal(list(table.members))}")
     if table.parts:
         lines.append(f"{table.prefix}PARTS = {literal(list(table.parts))}")
-    if reading.is_typed:
-        return "\n".join(lines)
-    rows: list[str] = []
-    taken: set[str] = set()
-    for column, name in zip(table.profile.columns, _column_names(table.profile), strict=True):
-        if column.ambiguity:
-            open_points.append(f"{_plain(column.name)}: {_plain(column.ambiguity)}")
-        spec = _spec(column)
-        if column.type == "string" and len(column.candidates) > 1:
-            constant = _constant(f"{table.prefix}{column.name}", taken)
-            options = " or ".join(literal(one) for one in column.candidates)
-            lines.append(f"{constant} = None  # not decided by the sample: {options}")
-            spec = f"({literal(_undecided_kind(column))}, {constant})"
-        note = f"  # {_note(column)}" if _note(column) else ""
-        rows.append(f"    {literal(name)}: {spec},{note}")
-    lines.append(f"{table.prefix}COLUMNS = {{")
-    lines += [*rows, "}"]
-    missing = _missing(table.profile.columns)
-    if missing:
-        lines.append(f"{table.prefix}MISSING = {literal(missing)}")
-    renamed = _renamed(table.profile)
-    if renamed:
-        lines.append(f"{table.prefix}RENAMED = {literal(renamed)}  # a name in a file: its column")
-    pairs = zip(table.profile.columns, _column_names(table.profile), strict=True)
-    optional = [name for column, name in pairs if column.optional]
-    if optional:
-        lines.append(f"{table.prefix}OPTIONAL = {literal(optional)}  # not in every file")
+    if not reading.is_typed:
+        lines += constants(table.profile, table.prefix, open_points)
     return "\n".join(lines)
 
 
@@ -242,67 +206,8 @@ def _no_tables(profile: Profile, tables: Sequence[_Table]) -> list[str]:
     return [f"NO_TABLES = {literal(names)}  # members that are known and hold none"]
 
 
-def _column_names(profile: Profile) -> list[str]:
-    """Names as a table can have them: distinct, capitals aside, and none that the host uses."""
-    return distinct([column.name for column in profile.columns])
-
-
-def _renamed(profile: Profile) -> dict[str, str]:
-    """Names in files that are read into a column of another name."""
-    pairs = zip(profile.columns, _column_names(profile), strict=True)
-    renamed = {column.name: name for column, name in pairs if column.name != name}
-    return renamed | {alias: one.name for one in profile.columns for alias in one.aliases}
-
-
-def _undecided_kind(column: ColumnProfile) -> str:
-    first = column.candidates[0]
-    if "%" not in first:
-        return "number"
-    return "time" if "%H" in first or "%I" in first else "date"
-
-
-def _spec(column: ColumnProfile) -> str:
-    kind = _KINDS.get(column.type, "text")
-    form = column.candidates[0] if column.candidates and kind not in ("text", "json") else None
-    if column.type == "int64" and form == "%Y%m%d":
-        form = None
-    parts: tuple[str | None, ...] = (kind,)
-    if form is not None and not (kind == "number" and form == "point" and column.unit is None):
-        parts = (kind, form)
-    if column.unit is not None:
-        parts = (kind, form, column.unit)
-    return literal(parts)
-
-
-def _note(column: ColumnProfile) -> str:
-    if column.type == "int64" and column.candidates[:1] == ["%Y%m%d"]:
-        return 'every value is a date: ("date", "%Y%m%d") reads it as one'
-    if column.meaning and column.meaning.startswith("epoch"):
-        return f'looks like a time: ("time", "{column.meaning}") reads it as one'
-    if column.unit:
-        return f"each value is written with {_plain(column.unit)}, which is left out"
-    return ""
-
-
-def _constant(name: str, taken: set[str]) -> str:
-    base = re.sub(r"\W+", "_", name.encode("ascii", "ignore").decode()).strip("_").upper()
-    base = f"{base or 'COLUMN'}_FORMAT"
-    base = f"COLUMN_{base}" if base[0].isdigit() else base
-    unique, number = base, 2
-    while unique in taken:
-        unique, number = f"{base}_{number}", number + 1
-    taken.add(unique)
-    return unique
-
-
-def _missing(columns: Sequence[ColumnProfile]) -> list[str]:
-    """Spellings of a missing value, where typed columns have others than the usual; else none."""
-    words = {word for column in columns for word in column.null_words}
-    return [*MISSING, *sorted(words - set(MISSING))] if words - set(MISSING) else []
-
-
 def _handler(profile: Profile, tables: Sequence[_Table]) -> str:
-    kind = _plain(profile.format)
+    kind = harmless_comment(profile.format)
     lines = ["", "class Handler(BasePlugin):", f'    """Reads one {kind} file."""', ""]
     lines.append("    def execute(self, path):")
     for table in tables:
@@ -315,7 +220,32 @@ def _handler(profile: Profile, tables: Sequence[_Table]) -> str:
             '            why = "no table is read from this member"',
             '            self.quarantine(member, why, code="MEMBER_UNREAD", member=member)',
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_unread_parts(profile, tables)]) + "\n"
+
+
+def _unread_parts(profile: Profile, tables: Sequence[_Table]) -> list[str]:
+    """What sets aside sheets and tables that no file so far had: their rows would be missing."""
+    known: list[str] = []
+    for table in tables:
+        reading = table.profile.reading
+        if reading is not None and reading.function in _BY_NAME:
+            named = reading.arguments.get(_BY_NAME[reading.function])
+            known += [*table.parts, *([str(named)] if isinstance(named, str) else [])]
+    function = next((one.function for one in _readings(tables) if one.function in _BY_NAME), "")
+    if not known:
+        return []
+    is_archive = bool(tables[0].members)
+    member = "source.member" if is_archive else "part"
+    globs = f", {tables[0].prefix}MEMBERS" if _pins_members(tables) and len(tables) == 1 else ""
+    names = literal(list(dict.fromkeys([*known, *(() if is_archive else profile.others)])), 12)
+    return [
+        f"        known = {names}",
+        f"        for source in sources(path{globs}):",
+        f"            for part in tables.other_{_BY_NAME[function]}s(source, known):",
+        "                self.account(read=1)",
+        '                why = "no rows are read from this part"',
+        f'                self.quarantine(part, why, code="PART_UNREAD", member={member})',
+    ]
 
 
 def _pins_members(tables: Sequence[_Table]) -> bool:
@@ -353,13 +283,13 @@ def _loop(table: _Table) -> list[str]:
 def _typed(table: _Table) -> str:
     reading = table.profile.reading
     extra = ""
-    if _missing(table.profile.columns):
+    if missing(table.profile.columns):
         extra += f", missing={table.prefix}MISSING"
     if reading is not None and reading.is_open:
         extra += ", blank=False"
     if any(column.optional for column in table.profile.columns):
         extra += f", optional={table.prefix}OPTIONAL"
-    if _renamed(table.profile):
+    if renamed(table.profile):
         extra += f", renamed={table.prefix}RENAMED"
     if reading is not None and reading.is_open:
         extra += f", other={literal(_OTHER)}"

@@ -65,3 +65,10 @@ def _wrapped(begin: str, items: Sequence[str], end: str, indent: int) -> str:
             lines.append(f"{blank}   ")
         lines[-1] += f" {item},"
     return "\n".join([begin, *lines, f"{blank}{end}"])
+
+
+def harmless_comment(text: str) -> str:
+    """Sample text made harmless in a comment: ASCII, one line, no quotes that end a docstring."""
+    shown = "".join(one if one.isprintable() or one.isspace() else "?" for one in text)
+    plain = " ".join(shown.encode("ascii", "backslashreplace").decode().split())
+    return plain.replace("\\", "/").replace('"""', "'''")

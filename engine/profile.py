@@ -267,7 +267,15 @@ def _of_source(source: Source, name: str) -> Profile:
         sample = sampling.decode(inner, head, b"", size, whole=is_all)
         found = _unknown(None) if sample is None else profile_sample(sample)
     fingerprint = f"{packing}|{found.fingerprint}"
-    return replace(found, compression=packing, part=source.member, fingerprint=fingerprint)
+    told, parts = found.problems, found.parts
+    if parts and source.member is not None:
+        named = ", ".join(str(part.part) for part in found.parts[1:6])
+        told = (*told, f"in an archive only {found.parts[0].part} of it is read, not {named}")
+        parts = ()
+    return replace(
+        found, compression=packing, part=source.member, fingerprint=fingerprint, problems=told,
+        parts=parts,
+    )  # fmt: skip
 
 
 def _inner_form(head: bytes) -> str | None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
+from casparian_flow.reading.blocks import Block, Fault, Passed, Place, Record, from_records
 from casparian_flow.reading.lines import MARK, MARKED, not_text
 from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 
 _CELLS = ("td", "th")
+_STRUCTURE = frozenset(
+    ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "html", "body", "input", "img", "br")
+)
+"""Elements that are read though hidden: what a page folds away is data, too; or without an end."""
 _MOST_SPAN, _MOST_SPANNED = 1000, 1_000_000
 _PIECE = 1 << 18
 
@@ -23,38 +27,50 @@ class Table:
 
     rows: list[tuple[int, list[str]]] = field(default_factory=list[tuple[int, list[str]]])
     header_rows: int = 0
-    """Rows at the top that only hold `<th>`."""
+    """Rows at the top that only hold `<th>`, and empty cells."""
+    passed: dict[int, str] = field(default_factory=dict[int, str])
+    """Row, counted from 0 → why it is no record: the header again, or the foot of the table."""
     is_cut: bool = False
     """Whether the page ended inside it, so that its last row may lack something."""
 
 
 def read(
-    source: Source, *, table: int = 1, header: int = 1, encoding: str = "utf-8"
+    source: Source,
+    *,
+    table: int = 1,
+    header: int = 1,
+    names: Sequence[str] = (),
+    encoding: str = "utf-8",
 ) -> Iterator[Block]:
     """Yield the rows of one table of the page.
 
     Args:
         source: What to read.
         table: Which, counted from 1; tables of a single column or row do not count.
-        header: Rows that name the columns.
+        header: Rows that name the columns; one of a single cell over all of them is a title.
+        names: The columns' names where there is no header.
         encoding: The source's encoding.
     """
-    return from_records(_records(source, table, header, encoding), has_all=True)
+    return from_records(_records(source, table, header, names, encoding), has_all=True)
 
 
-def _records(source: Source, table: int, header: int, encoding: str) -> Iterator[Record | Fault]:
+def _records(
+    source: Source, table: int, header: int, given: Sequence[str], encoding: str
+) -> Iterator[Record | Fault | Passed]:
     found = tables(source, encoding)
     if table > len(found):
         reason = f"the page has {len(found)} tables, not {table}"
         yield Fault(Place(None, None, None, ""), "NO_TABLE", reason)
         return
-    rows = found[table - 1].rows
-    cut_row = len(rows) - 1 if found[table - 1].is_cut else None
-    width = max(len(cells) for _, cells in rows)
-    names = header_names([cells for _, cells in rows[:header]] or [[""] * width])
+    one = found[table - 1]
+    rows = one.rows
+    cut_row = len(rows) - 1 if one.is_cut else None
+    names = list(given) if given and not header else column_names(one, header)
     for number, (line, cells) in enumerate(rows[header:], header):
         place = Place(line, None, None, "\t".join(cells))
-        if number == cut_row:
+        if number in one.passed:
+            yield Passed(one.passed[number])
+        elif number == cut_row:
             yield Fault(place, "CUT_OFF", "the page ends inside the table")
         elif MARK in place.raw:
             yield not_text(place, encoding)
@@ -63,6 +79,14 @@ def _records(source: Source, table: int, header: int, encoding: str) -> Iterator
             yield Fault(place, "FIELD_COUNT", reason)
         else:
             yield Record(place, dict(zip(names, cells, strict=True)))
+
+
+def column_names(table: Table, header: int) -> list[str]:
+    """The names that the header's rows give, without titles over all columns; or places."""
+    width = max(len(cells) for _, cells in table.rows)
+    rows = [cells for _, cells in table.rows[:header]]
+    naming = [cells for cells in rows if len(set(cells)) > 1] or rows
+    return header_names(naming or [[""] * width])
 
 
 def tables(source: Source, encoding: str) -> list[Table]:
@@ -85,7 +109,9 @@ class _Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.tables: list[Table] = []
         self._open: list[_Open] = []
-        self._silent = 0
+        self._hidden: int | None = None
+        """How deep we are in an element that no reader of the page sees; None outside of any."""
+        self._hidden_tag = ""
 
     def close(self) -> None:
         """Keep what a page that was cut off leaves open."""
@@ -98,13 +124,18 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin what the tag begins."""
-        if tag in ("script", "style"):
-            self._silent += 1
+        if self._hidden is not None:
+            self._hidden += tag == self._hidden_tag
+        elif tag in ("script", "style") or (tag not in _STRUCTURE and _is_hidden(attrs)):
+            self._hidden, self._hidden_tag = 1, tag
         if tag == "table":
             self._open.append(_Open())
         elif self._open:
             now = self._open[-1]
-            if tag == "tr":
+            if tag in ("tfoot", "tbody", "thead"):
+                now.end_row()
+                now.is_foot = tag == "tfoot"
+            elif tag == "tr":
                 now.end_row()
                 now.begin_row(self.getpos()[0])
             elif tag in _CELLS:
@@ -114,11 +145,14 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """End what the tag ends."""
-        if tag in ("script", "style"):
-            self._silent = max(0, self._silent - 1)
+        if self._hidden is not None and tag == self._hidden_tag:
+            self._hidden = self._hidden - 1 or None
         if not self._open:
             return
-        if tag == "table":
+        if tag == "tfoot":
+            self._open[-1].end_row()
+            self._open[-1].is_foot = False
+        elif tag == "table":
             now = self._open.pop()
             now.end_row()
             self.tables.append(now.table)
@@ -129,7 +163,7 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Add to the cell that is open."""
-        if self._open and not self._silent:
+        if self._open and self._hidden is None:
             self._open[-1].text(data)
 
 
@@ -145,6 +179,10 @@ class _Open:
     _hanging: dict[int, tuple[int, str]] = field(default_factory=dict[int, tuple[int, str]])
     """Column → rows that a cell above still reaches into, and its text."""
     _heads: int = 0
+    _bodies: int = 0
+    """Cells of the row that hold something and are no `<th>`."""
+    _is_head: bool = False
+    is_foot: bool = False
     _budget: int = _MOST_SPANNED
 
     @property
@@ -152,14 +190,15 @@ class _Open:
         return self._row is not None
 
     def begin_row(self, line: int) -> None:
-        self._row, self._line, self._heads = [], line, 0
+        self._row, self._line, self._heads, self._bodies = [], line, 0, 0
 
     def begin_cell(self, line: int, tag: str, attributes: dict[str, str | None]) -> None:
         self.end_cell()
         if self._row is None:
             self.begin_row(line)
         self._cell = []
-        self._heads += tag == "th"
+        self._is_head = tag == "th"
+        self._heads += self._is_head
         self._span = (_span(attributes, "colspan"), _span(attributes, "rowspan"))
 
     def text(self, data: str) -> None:
@@ -171,6 +210,7 @@ class _Open:
             return
         text = " ".join("".join(self._cell).split())
         self._cell = None
+        self._bodies += bool(text) and not self._is_head
         self._take_hanging()
         columns, rows = self._span
         self._budget -= columns * rows
@@ -190,8 +230,13 @@ class _Open:
         if not row:
             return
         rows = self.table.rows
-        if self._heads and len(rows) == self.table.header_rows and self._heads >= len(row) - 1:
+        is_header = self._heads > 0 and not self._bodies
+        if is_header and len(rows) == self.table.header_rows:
             self.table.header_rows += 1
+        elif is_header and row in [cells for _, cells in rows[: self.table.header_rows]]:
+            self.table.passed[len(rows)] = "the header again"
+        elif self.is_foot:
+            self.table.passed[len(rows)] = "the foot of the table"
         rows.append((self._line, row))
 
     def _take_hanging(self) -> None:
@@ -201,6 +246,12 @@ class _Open:
             if left > 1:
                 self._hanging[column] = (left - 1, text)
             self._row.append(text)
+
+
+def _is_hidden(attributes: list[tuple[str, str | None]]) -> bool:
+    known = dict(attributes)
+    style = (known.get("style") or "").replace(" ", "").lower()
+    return "display:none" in style or "hidden" in known
 
 
 def _span(attributes: dict[str, str | None], name: str) -> int:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import cast
 
@@ -58,6 +58,12 @@ def orc(source: Source) -> Iterator[pa.RecordBatch]:
         yield _named(file.read_stripe(number))
 
 
+_TABLES = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table'"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+)
+
+
 def _named(batch: pa.RecordBatch) -> pa.RecordBatch:
     """With distinct names that the host does not use itself."""
     return batch.rename_columns(distinct(batch.schema.names))
@@ -71,6 +77,16 @@ def sqlite(source: Source, *, table: str) -> Iterator[Block]:
         names = distinct([str(column[0]) for column in cursor.description])
         yield empty(names)
         yield from from_records(_fetched(cursor, names), has_all=True)
+
+
+def other_tables(source: Source, known: Collection[str]) -> Iterator[str]:
+    """Yield the tables of a SQLite file that are none of these and hold rows."""
+    with open_sqlite(source) as database:
+        for (name,) in database.execute(_TABLES).fetchall():
+            quoted = '"' + str(name).replace('"', '""') + '"'
+            found = f"SELECT 1 FROM {quoted} LIMIT 1"  # noqa: S608 - quoted
+            if name not in known and database.execute(found).fetchone():
+                yield str(name)
 
 
 def _fetched(cursor: Iterable[Sequence[object]], names: Sequence[str]) -> Iterator[Record | Fault]:
@@ -191,6 +207,16 @@ def _cells(
             yield Fault(place, "FIELD_COUNT", reason)
         elif any(cells):
             yield Record(place, dict(zip(columns, cells, strict=True)))
+
+
+def other_sheets(source: Source, known: Collection[str]) -> Iterator[str]:
+    """Yield the sheets of a workbook that are none of these and hold cells."""
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_filelike(seekable(source.stream, source.packing))
+    for name in book.sheet_names:
+        if name not in known and book.get_sheet_by_name(name).to_python(nrows=1):
+            yield name
 
 
 def sheet_names(source: Source) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from collections import Counter
@@ -9,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 from xml.parsers import expat
 
-from casparian_flow.reading.html_tables import Table, tables
+from casparian_flow.reading.html_tables import Table, column_names, tables
 from casparian_flow.reading.sources import Source
 from casparian_flow.reading.xml_encodings import Pieces, encoding_of
 from casparian_flow.reading.xml_text import is_xml
+from engine.formats import headers
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
@@ -20,6 +22,7 @@ _HTML = re.compile(r"(?i)<!doctype html|<html[\s>]|<table[\s>]")
 _PAGE = re.compile(
     r"(?is)(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype html|(?:html|head|body|div|p|table)[\s>])"
 )
+_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})")
 _MOST_TABLES, _MOST_OPEN_TAGS, _MOST_DEPTH = 20, 500, 60
 
 
@@ -49,7 +52,9 @@ def recognise_broken(sample: Sample) -> Profile | None:
 
 
 def _html(sample: Sample) -> Profile | None:
-    encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    encoding = _declared(sample) or {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    if encoding != sample.encoding and sample.encoding_problem:
+        sample = replace(sample, encoding=encoding, encoding_problem=None)  # it says so itself
     if sample.text.count("<") - sample.text.count(">") > _MOST_OPEN_TAGS:
         return None  # the parser of the standard library takes quadratic time over these
     try:
@@ -63,14 +68,42 @@ def _html(sample: Sample) -> Profile | None:
     profiles.sort(key=lambda one: -len(one.rows))
     if not profiles:
         return None
+    if len(found) > _MOST_TABLES:
+        told = f"{len(found) - _MOST_TABLES} further tables of the page are not read"
+        profiles[0] = replace(profiles[0], problems=(*profiles[0].problems, told))
     return profiles[0] if len(profiles) == 1 else replace(profiles[0], parts=tuple(profiles))
+
+
+def _declared(sample: Sample) -> str | None:
+    """The charset that a page names, where its bytes do not tell another: all of it is text so."""
+    found = _CHARSET.search(sample.head[:4096])
+    if found is None or not sample.encoding_problem:
+        return None
+    try:
+        name = codecs.lookup(found[1].decode("ascii")).name
+        sample.head.decode(name)
+    except (LookupError, UnicodeDecodeError):
+        return None
+    return name
 
 
 def _table(sample: Sample, number: int, table: Table, encoding: str) -> Profile:
     arguments: dict[str, Argument] = {"table": number, "encoding": encoding}
-    arguments["header"] = table.header_rows or 1
+    body = [cells for _, cells in table.rows]
+    header = table.header_rows
+    told: list[str] = []
+    if not header:  # no <th>: the first row is one if it reads like one
+        width = max(map(len, body))
+        whole = [cells for cells in body[1:] if len(cells) == width]
+        header = int(headers.names_columns(body[0], whole, width))
+    if not header:
+        arguments["names"] = column_names(table, 0)
+    arguments["header"] = header
+    for why in dict.fromkeys(table.passed.values()):
+        count = sum(one == why for one in table.passed.values())
+        told.append(f"{count} rows of the table are passed over: {why}")
     reading = Reading("html_tables", "read", arguments)
-    one = profile_of("html", reading, sample, from_head=True, header=True)
+    one = profile_of("html", reading, sample, from_head=True, header=header > 0, problems=told)
     return replace(one, part=f"table {number}")
 
 
@@ -104,6 +137,9 @@ class _Ways:
     _stack: list[str] = field(default_factory=list[str])
     _texts: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
     """Ways to elements that hold text of their own."""
+    _attributes: dict[tuple[str, ...], set[str]] = field(
+        default_factory=dict[tuple[str, ...], set[str]]
+    )
     _dtd: str | None = None
 
     def read(self, head: bytes) -> str | None:
@@ -128,6 +164,9 @@ class _Ways:
             return
         way = tuple(self._stack)
         self.counts[way] += 1
+        named = {one for one in attributes if one.partition(":")[0] not in ("xmlns", "xsi", "xml")}
+        if named:
+            self._attributes.setdefault(way, set()).update(named)
         for depth in range(1, len(way)):
             self.values[way[:depth]] += 1 + len(attributes)
         self.values[way] += len(attributes)
@@ -169,6 +208,14 @@ class _Ways:
             if way[: len(record)] != record and record[: len(way)] != way
             and len(way) <= len(record) and (self.values[way] or count > 1 or way in self._texts)
         ]  # fmt: skip
-        if not others:
-            return []
-        return [f"other elements hold values and are not read: {', '.join(others[:6])}"]
+        told: list[str] = []
+        if others:
+            told.append(f"other elements hold values and are not read: {', '.join(others[:6])}")
+        above = [record[:depth] for depth in range(1, len(record))]
+        lost = [
+            f"{way[-1]}@{name}" for way in above for name in sorted(self._attributes.get(way, ()))
+        ]
+        lost += [f"the text of {way[-1]}" for way in above if way in self._texts]
+        if lost:
+            told.append(f"what stands above the records is not read: {', '.join(lost[:6])}")
+        return told

@@ -96,7 +96,7 @@ def _sqlite(form: str, file: BinaryIO) -> Profile:
                 told = _seen_of(counts[name])
                 one = _part(form, name, reading, columns, found.shown())
                 parts.append(replace(one, problems=told))
-    return _together(form, parts, _left_out(names))
+    return _together(form, parts, _left_out(names), names)
 
 
 def _stored(
@@ -164,7 +164,7 @@ def _workbook(form: str, file: BinaryIO) -> Profile:
         else:
             parts.append(part)
     parts.sort(key=lambda one: -len(one.rows))
-    return _together(form, parts, (*told, *_errors_in(file), *_left_out(names)))
+    return _together(form, parts, (*told, *_errors_in(file), *_left_out(names)), names)
 
 
 def _errors_in(file: BinaryIO) -> list[str]:
@@ -293,8 +293,10 @@ def _part(
     )  # fmt: skip
 
 
-def _together(form: str, parts: list[Profile], told: tuple[str, ...]) -> Profile:
-    """A file of its tables: the first stands for it where there are more."""
+def _together(
+    form: str, parts: list[Profile], told: tuple[str, ...], names: Sequence[str]
+) -> Profile:
+    """A file of its tables: the first stands for it where there are more; `names`: of all."""
     if not parts:
         return Profile(format=form, problems=(*told, "it holds no table"), fingerprint=form)
     first = parts[0]
@@ -305,6 +307,7 @@ def _together(form: str, parts: list[Profile], told: tuple[str, ...]) -> Profile
         first,
         problems=(*told, *first.problems),
         fingerprint=shape,
+        others=tuple(name for name in names if name not in {one.part for one in parts}),
         parts=tuple(parts) if len(parts) > 1 else (),
     )
 

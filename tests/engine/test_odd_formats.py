@@ -159,6 +159,39 @@ FILES: dict[str, Odd] = {
         2,
     ),
     "minus.csv": ("id,n\n1,\u22125\n2,7\n", ["id", "n"], [[1, -5], [2, 7]], 0),
+    "no_heads.html": (
+        "<table><tr><td>1<td>a<tr><td>2<td>b<tr><td>3<td>c</table>",
+        ["column_1", "column_2"],
+        [[1, "a"], [2, "b"], [3, "c"]],
+        0,
+    ),
+    "titled.html": (
+        "<table><thead><tr><th colspan=2>Report 2024<tr><th>id<th>n</thead><tbody>"
+        "<tr><td>1<td>5<tr><th>id<th>n<tr><td>2<td>6 <span style='display: none'>0006</span>"
+        "</tbody><tfoot><tr><td>sum<td>11</tfoot></table>",
+        ["id", "n"],
+        [[1, 5], [2, 6]],
+        0,
+    ),
+    "named_rows.html": (
+        "<table><tr><th>k<th>v<tr><th>Name<td>Bob<tr><th>Age<td>7</table>",
+        ["k", "v"],
+        [["Name", "Bob"], ["Age", "7"]],
+        0,
+    ),
+    "polish.html": (
+        b'<html><head><meta charset="windows-1250"></head><table><tr><th>name<th>n'
+        + "<tr><td>Łódź<td>1<tr><td>Jiří<td>2</table>".encode("cp1250"),
+        ["name", "n"],
+        [["Łódź", 1], ["Jiří", 2]],
+        0,
+    ),
+    "codes_by_chance.csv": (
+        "ID1,amount\nAB2,5\nCD3,6\nEF4,7\nGH5,8\nIJ6,9\n",
+        ["ID1", "amount"],
+        [["AB2", 5]],
+        0,
+    ),
     "rare_level.log": (
         TIMED + "2024-01-01 10:10:00,123 SUCCESS done\n  more of it\n",
         ["time", "context", "level", "message"],
@@ -218,6 +251,16 @@ def test_binary_records_have_the_types_of_their_layout(tmp_path: Path) -> None:
         [{"id": 1, "a": 2, "b": 3}, {"id": largest, "a": 4, "b": 5}]
     ]
     assert batches[0].schema.field("id").type == pa.uint64()
+
+
+def test_what_stands_above_records_of_xml_is_said(tmp_path: Path) -> None:
+    item = '<item id="1"><n>2</n></item>'
+    content = f'<orders day="2026-01-02"><shop name="A">{item}{item}</shop>of note</orders>'
+    (tmp_path / "a.xml").write_text(content)
+
+    told = " ".join(profile_file(os.fsencode(tmp_path / "a.xml")).problems)
+
+    assert "above the records is not read: orders@day, shop@name, the text of orders" in told
 
 
 def test_many_folded_lines_take_no_quadratic_time(tmp_path: Path) -> None:

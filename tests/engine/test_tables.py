@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from engine.drafting import draft_source
 from engine.profile import profile_file
-from tests.engine.making import run, workbook
+from tests.engine.making import drafted, run, workbook, zipped
 from tests.engine.test_formats import profiled, types
 
 
@@ -127,3 +128,43 @@ def test_tables_of_databases_and_columnar_files(tmp_path: Path) -> None:
     assert [one.part for one in base.parts] == ["many", "few"]
     assert types(base) == {"id": "int64", "at": "date"}
     assert types(columnar) == {"id": "int64", "x": "string"}
+
+
+SHEET = [["id", "n"], [1, 2], [3, 4]]
+
+
+def test_a_sheet_that_no_file_had_before_is_set_aside_by_name(tmp_path: Path) -> None:
+    source = drafted(tmp_path, "a.xlsx", workbook({"Jan": SHEET, "Feb": SHEET}))
+    book = {"Jan": SHEET, "Feb": SHEET, "Mar": SHEET, "Empty": []}
+    (tmp_path / "b.xlsx").write_bytes(workbook(book))
+
+    kept = run(source, tmp_path / "b.xlsx")
+
+    assert (len(kept.rows["t"]), kept.aside) == (4, [("PART_UNREAD", None)])
+
+
+def test_a_table_of_sqlite_that_no_file_had_before_is_set_aside(tmp_path: Path) -> None:
+    for name, tables in (("a.db", ["one"]), ("b.db", ["one", "two", "none"])):
+        with closing(sqlite3.connect(tmp_path / name)) as database, database:
+            for table in tables:
+                database.execute(f"CREATE TABLE {table} (id INTEGER)")
+                if table != "none":
+                    database.execute(f"INSERT INTO {table} VALUES (1)")
+    source = drafted(tmp_path, "c.db", (tmp_path / "a.db").read_bytes())
+
+    kept = run(source, tmp_path / "b.db")
+
+    assert (len(kept.rows["t"]), kept.aside) == (1, [("PART_UNREAD", None)])
+
+
+def test_workbooks_of_two_sheets_in_an_archive_are_read_by_the_one_and_the_other_is_said(
+    tmp_path: Path,
+) -> None:
+    book = workbook({"S": SHEET, "T": [["a", "b", "c"], [1, 2, 3]]})
+    content = zipped({"x.xlsx": book, "y.xlsx": book})
+    source = drafted(tmp_path, "a.zip", content)
+
+    kept = run(source, tmp_path / "a.zip")
+
+    assert (len(kept.rows["t"]), kept.aside) == (4, [("PART_UNREAD", None)] * 2)
+    assert "in an archive only S of it is read, not T" in source
