@@ -101,7 +101,10 @@ def _whole(path: bytes, *, text_only: bool = False) -> Profile:
         return Profile(format="empty", problems=("the file is empty",), fingerprint="empty")
     form = _binary_form(head, path)
     if form in _CONFINED:
-        return Profile(format=form) if text_only else _profile_confined(form, path)
+        if text_only:
+            return Profile(format=form)
+        found = _profile_confined(form, path)
+        return replace(found, problems=(*found.problems, *_log_beside(form, path)))
     if form is not None:
         return _unknown(form)
     packing = packing_of(head)
@@ -109,6 +112,15 @@ def _whole(path: bytes, *, text_only: bool = False) -> Profile:
         return Profile(format=packing) if text_only else _packed(path, name)
     sample = sampling.decode(name, head, more, size, whole=size <= sampling.HEAD_BYTES)
     return _unknown(None) if sample is None else profile_sample(sample)
+
+
+def _log_beside(form: str, path: bytes) -> list[str]:
+    """What is said of a database whose newest rows lie in a file of its own."""
+    log = path + b"-wal"
+    if form != "sqlite" or not os.path.isfile(log) or not os.path.getsize(log):  # noqa: PTH113, PTH202 - a path of any bytes
+        return []
+    name = log.rpartition(b"/")[2].decode("utf-8", "backslashreplace")
+    return [f"{name} holds rows that are not read: close the database, or checkpoint it"]
 
 
 def profile_sample(sample: Sample) -> Profile:

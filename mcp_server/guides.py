@@ -26,10 +26,10 @@ class Handler(BasePlugin):
 ```
 
 - Readers: delimited, fixed_width, grids, json_text (by_line, document), json_columns, xml_text,
-  html_tables, loglines, pairs (logfmt, fix, settings), mail, stanzas (paragraphs, blocks, cards,
-  ofx), tables (parquet, arrow, orc, sqlite, workbook, binary). Parquet, Arrow, ORC and binary
-  records have their types: `counted(batches, self)` takes the place of `typed`. `sources` unpacks
-  gzip, zip, tar and the like.
+  html_tables, loglines, w3c_logs, pairs (logfmt, fix, settings), mail, stanzas (paragraphs, blocks,
+  cards, ofx), tables (parquet, arrow, orc, sqlite, workbook, binary). Parquet, Arrow, ORC and
+  binary records have their types: `counted(batches, self)` takes the place of `typed`. `sources`
+  unpacks gzip, zip, tar and the like.
 - Kinds: text, integer, number, truth, date, time, json. `optional=`, `renamed=`, `missing=` and
   `other=` of `typed` say what drifts. Misfits are set aside with line and reason by themselves.
 - Without a reader: yield dicts, `self.quarantine(row, reason, line=n)` what does not fit, and

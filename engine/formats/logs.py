@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from casparian_flow.reading.w3c_logs import FIELDS
 from engine.formats.interface import Argument, Profile, Reading, Sample
 from engine.formats.tabulating import profile_of
 
 _LEAST_SHARE, _LEAST_STARTS, _MOST_ODD = 0.8, 0.05, 0.02
-_JUDGED_LINES = 3_000
-_NOT_FIRST = (" ", "\t", "=", "-", "*", "#")
+_JUDGED_LINES, _TOP = 3_000, 20
+_NOT_FIRST = (" ", "\t", "=", "-", "*")
 """How lines above the first entry begin: banners, and the end of an entry of the file before."""
 _DAY = r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}|\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4})"
 _TIME = rf"{_DAY}[ T:]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
@@ -153,6 +154,8 @@ def recognise(sample: Sample) -> Profile | None:
     lines = sample.lines[:_JUDGED_LINES]
     if not lines:
         return None
+    if lines[0].startswith("#") and any(line.startswith(FIELDS) for line in lines[:_TOP]):
+        return _w3c(sample)
     shape = next((one for one in SHAPES if _fits(one, lines)), None)
     if shape is None:
         return None
@@ -171,6 +174,12 @@ def recognise(sample: Sample) -> Profile | None:
     if odd:
         told.append(f"{odd} lines of the sample begin as entries do and are none: set aside")
     return profile_of("log", reading, sample, problems=told, shape=shape.name)
+
+
+def _w3c(sample: Sample) -> Profile:
+    encoding = {"utf-8-sig": "utf-8"}.get(sample.encoding, sample.encoding)
+    reading = Reading("w3c_logs", "read", {"encoding": encoding}, is_open=True)
+    return profile_of("log", reading, sample, from_head=True, shape="W3C extended")
 
 
 def _begun(shape: Shape, lines: list[str]) -> int:

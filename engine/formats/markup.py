@@ -29,8 +29,8 @@ _MOST_TABLES, _MOST_OPEN_TAGS, _MOST_DEPTH = 20, 500, 60
 def recognise(sample: Sample) -> Profile | None:
     """The profile of XML or HTML; None if it is neither."""
     text = sample.text.lstrip("\ufeff \n\t")
-    if not text.startswith("<"):
-        return None
+    if not text.startswith("<") or "<OFX>" in text[:2_000].upper():
+        return None  # a statement of a bank has its own reader, in XML, too
     if not _PAGE.match(text) and is_xml(text):
         found = _xml(sample)
         if found is not None:

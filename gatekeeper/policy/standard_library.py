@@ -32,6 +32,7 @@ _SOURCES = {
     "casparian_flow.reading.stanzas": "paragraphs blocks cards ofx",
     "casparian_flow.reading.tables": "parquet arrow orc sqlite workbook binary other_sheets"
     " other_tables",
+    "casparian_flow.reading.w3c_logs": "read",
     "casparian_flow.reading.xml_text": "read",
     "casparian_flow.sdk": "BasePlugin PluginMetadata RESERVED_COLUMNS",
     "codecs": "open decode BOM_UTF8 BOM_UTF16_LE BOM_UTF16_BE BOM_UTF16 BOM_UTF32 BOM_UTF32_LE "

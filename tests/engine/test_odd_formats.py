@@ -6,6 +6,7 @@ import os
 import sqlite3
 import struct
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -125,6 +126,15 @@ FILES: dict[str, Odd] = {
         [["x", "A & B"], ["y", "A < B CO"]],
         0,
     ),
+    "second.ofx": (
+        '<?xml version="1.0"?>\n<?OFX OFXHEADER="200"?>\n<OFX><STMTRS><BANKACCTFROM><ACCTID>A1'
+        "</ACCTID></BANKACCTFROM><STMTTRN><FITID>x</FITID></STMTTRN></STMTRS><STMTRS>"
+        "<BANKACCTFROM><ACCTID>A2</ACCTID></BANKACCTFROM><STMTTRN><FITID>y</FITID></STMTTRN>"
+        "</STMTRS></OFX>\n",
+        ["ACCTID", "FITID"],
+        [["A1", "x"], ["A2", "y"]],
+        0,
+    ),
     "piped.fix": (
         "8=FIX.4.2|9=5|35=3|58=Reject|reason=bad|10=001|\n"
         "8=FIX.4.2|9=5|35=3|58=fine|10=002|\n",
@@ -191,6 +201,20 @@ FILES: dict[str, Odd] = {
         ["ID1", "amount"],
         [["AB2", 5]],
         0,
+    ),
+    "u_ex240101.log": (
+        "#Software: IIS\n#Fields: date time c-ip cs(User-Agent) sc-status\n"
+        "2024-01-01 10:00:00 10.0.0.1 Mozilla/5.0+(X11;+Linux) 200\n"
+        '2024-01-01 10:00:01 - "a b" 404\n'
+        "#Fields: sc-status date time c-ip cs(User-Agent)\n200 2024-01-02 10:00:00 10.0.0.2 x\n"
+        "cut 2024-01-02\n",
+        ["date", "time", "c-ip", "cs(User-Agent)", "sc-status"],
+        [
+            [date(2024, 1, 1), "10:00:00", "10.0.0.1", "Mozilla/5.0+(X11;+Linux)", 200],
+            [date(2024, 1, 1), "10:00:01", None, "a b", 404],
+            [date(2024, 1, 2), "10:00:00", "10.0.0.2", "x", 200],
+        ],
+        1,
     ),
     "rare_level.log": (
         TIMED + "2024-01-01 10:10:00,123 SUCCESS done\n  more of it\n",
@@ -261,6 +285,23 @@ def test_what_stands_above_records_of_xml_is_said(tmp_path: Path) -> None:
     told = " ".join(profile_file(os.fsencode(tmp_path / "a.xml")).problems)
 
     assert "above the records is not read: orders@day, shop@name, the text of orders" in told
+
+
+def test_rows_in_the_log_of_a_database_are_said_to_be_missing(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "a.db")
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("CREATE TABLE t (id INTEGER)")
+    database.execute("INSERT INTO t VALUES (1)")
+    database.commit()
+    database.execute("PRAGMA wal_checkpoint")
+    database.execute("INSERT INTO t VALUES (2)")
+    database.commit()
+
+    told = " ".join(profile_file(os.fsencode(tmp_path / "a.db")).problems)
+    database.close()
+
+    assert "a.db-wal holds rows that are not read" in told
+    assert "-wal" not in " ".join(profile_file(os.fsencode(tmp_path / "a.db")).problems)
 
 
 def test_many_folded_lines_take_no_quadratic_time(tmp_path: Path) -> None:
