@@ -34,6 +34,7 @@ from engine.bridge import (
 from engine.events import Closed, Opened, Raised, Rows, SetAside
 from engine.guest_log import Log
 from engine.guests import WarmParent
+from engine.line_places import LinePlaces
 from engine.messages import CANCELLED, Dispatch, ErrorBody, JobOrder, JobResult, OutputBody
 from engine.sinks import lake as lakes
 from engine.sinks.interface import JobIdentity, Promotion, only_topics
@@ -76,6 +77,7 @@ class _Attempt:
     error: CasparianError | None = None
     log: str | None = None
     closed: Closed | None = None
+    places: LinePlaces | None = None
 
 
 def run_dispatch(
@@ -279,12 +281,12 @@ def _store(run: _Run, attempt: _Attempt, event: Rows | SetAside) -> None:
         return
     except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
         # Its own rows are to blame: the other files of the batch are not.
-        told = f"topic {event.topic}: its rows cannot be held to the contract: {error}"
-        attempt.error = PluginError(told[:1000])
+        attempt.error = PluginError(f"topic {event.topic}: rows no contract holds: {error}"[:1000])
         return
     attempt.staging.write(event.topic, fitting)
     if misfits:
-        attempt.staging.set_aside(event.topic, misfits)
+        attempt.places = attempt.places or LinePlaces(attempt.taken)
+        attempt.staging.set_aside(event.topic, attempt.places.of(misfits))
 
 
 def _promote(run: _Run, attempts: list[_Attempt], log: Log, *, elapsed_ms: int) -> None:

@@ -402,3 +402,27 @@ def test_a_number_that_no_double_holds_is_not_rounded_in_silence(house: House, d
     with pytest.raises(CasparianError, match="9007199254740993 has more digits than a double"):
         house.rows("SELECT id FROM things")
     assert house.rows("SELECT count(_row) FROM things") == [[2]]
+
+
+@pytest.mark.usefixtures("arrow_environment")
+def test_a_row_that_breaks_the_contract_is_set_aside_with_the_bytes_of_its_line(
+    house: House, data: Path
+) -> None:
+    (data / "sales-1.csv").write_text("id,amount\n1,2.5\n")
+    house.call("scan", path=str(data))
+    fields = [
+        {"name": "id", "type": "integer"},
+        {"name": "amount", "type": "number", "constraints": {"maximum": 10.5}},
+    ]
+    house.call("set_contract", topic="sales", table_schema={"fields": fields})
+    house.publish([str(data / "sales-1.csv")], topic="sales")
+    content = b"id,amount\n2,3.5\n3,99.5\n"
+    (data / "sales-2.csv").write_bytes(content)
+    house.call("scan", path=str(data))
+    house.settle()
+
+    [[code, line, start, length]] = house.rows(
+        "SELECT code, line, byte_offset, byte_length FROM sales_quarantine"
+    )
+    assert (code, line) == ("CONTRACT_VALUE", 3)
+    assert content[start : start + length] == b"3,99.5\n"

@@ -1,0 +1,62 @@
+"""Records of which only the line is known get the bytes of that line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from engine.events import SetAside
+from engine.line_places import LinePlaces
+from engine.snapshot import Snapshot
+
+
+def places(path: Path, *lines: int | None) -> list[tuple[int | None, int | None]]:
+    records = [SetAside("x", "why", line=line) for line in lines]
+    found = LinePlaces(Snapshot(None, path)).of(records)
+    return [(one.offset, one.length) for one in found]
+
+
+def test_lines_are_found_in_any_order_and_over_pieces(tmp_path: Path) -> None:
+    lines = [b"x" * (n % 7 * 1000) + b"\r\n" for n in range(3000)]  # more than one piece
+    content = b"".join(lines) + b"no end"
+    (tmp_path / "a").write_bytes(content)
+    wanted = [1, 2, 3000, 3001, 1500, 3002, None]
+
+    found = places(tmp_path / "a", *wanted)
+
+    for line, (offset, length) in zip(wanted[:5], found, strict=False):
+        assert line is not None
+        assert offset is not None
+        assert length is not None
+        whole = [*lines, b"no end"][line - 1]
+        assert (content[offset : offset + length], offset) == (
+            whole,
+            len(b"".join(lines[: line - 1])),
+        )
+    assert found[5:] == [(None, None), (None, None)]
+
+
+def test_a_finder_goes_on_and_back(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a\nbb\nccc\n")
+    finder = LinePlaces(Snapshot(None, tmp_path / "a"))
+
+    found = [finder.of([SetAside("x", "why", line=line)])[0].offset for line in (3, 1, 2)]
+
+    assert found == [5, 0, 2]
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"a\nb\n"), "a\nb\n".encode("utf-16"), b"a\rb"])
+def test_what_has_no_lines_of_bytes_stays_without(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+
+    assert places(tmp_path / "a", 2) == [(None, None)]
+
+
+def test_a_place_that_is_known_stays_and_members_have_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a\nb\n")
+    known = SetAside("x", "why", line=2, offset=7, length=9)
+    member = SetAside("x", "why", line=2, member="m")
+
+    assert LinePlaces(Snapshot(None, tmp_path / "a")).of([known, member]) == [known, member]
