@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import cast
 
@@ -91,7 +92,8 @@ def set_contract(
             actor=caller.person,
             action="contract",
             subject=topic,
-            facts={"policy": policy or "", "table_schema": table_schema or {}},
+            # As text: what is hashed has no fractions.
+            facts={"policy": policy or "", "table_schema": json.dumps(table_schema or {})},
             now=now,
         )
         fed = [one.name for one in feeders(session, topic)]
