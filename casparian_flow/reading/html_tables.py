@@ -13,10 +13,9 @@ from casparian_flow.reading.naming import header_names
 from casparian_flow.reading.sources import Source
 
 _CELLS = ("td", "th")
-_STRUCTURE = frozenset(
-    ("table", "thead", "tbody", "tfoot", "tr", "td", "th", "html", "body", "input", "img", "br")
-)
-"""Elements that are read though hidden: what a page folds away is data, too; or without an end."""
+_INLINE = ("span", "small", "sup", "sub", "b", "i", "em", "strong", "font", "a", "label")
+"""Elements within a cell that are left out where they are hidden; rows that are folded away are
+data."""
 _MOST_SPAN, _MOST_SPANNED = 1000, 1_000_000
 _PIECE = 1 << 18
 
@@ -124,9 +123,10 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin what the tag begins."""
+        self._see_again(tag)
         if self._hidden is not None:
             self._hidden += tag == self._hidden_tag
-        elif tag in ("script", "style") or (tag not in _STRUCTURE and _is_hidden(attrs)):
+        elif tag in ("script", "style") or (tag in _INLINE and _is_hidden(attrs)):
             self._hidden, self._hidden_tag = 1, tag
         if tag == "table":
             self._open.append(_Open())
@@ -145,6 +145,7 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """End what the tag ends."""
+        self._see_again(tag)
         if self._hidden is not None and tag == self._hidden_tag:
             self._hidden = self._hidden - 1 or None
         if not self._open:
@@ -160,6 +161,11 @@ class _Page(HTMLParser):
             self._open[-1].end_cell()
         elif tag == "tr":
             self._open[-1].end_row()
+
+    def _see_again(self, tag: str) -> None:
+        """What hides text within a cell ends with the cell, whether it is closed or not."""
+        if tag in (*_CELLS, "tr", "table") and self._hidden_tag in _INLINE:
+            self._hidden = None
 
     def handle_data(self, data: str) -> None:
         """Add to the cell that is open."""
@@ -181,7 +187,9 @@ class _Open:
     _heads: int = 0
     _bodies: int = 0
     """Cells of the row that hold something and are no `<th>`."""
+    _cells: int = 0
     _is_head: bool = False
+    _begins_with_head: bool = False
     is_foot: bool = False
     _budget: int = _MOST_SPANNED
 
@@ -190,7 +198,8 @@ class _Open:
         return self._row is not None
 
     def begin_row(self, line: int) -> None:
-        self._row, self._line, self._heads, self._bodies = [], line, 0, 0
+        self._row, self._line = [], line
+        self._heads = self._bodies = self._cells = 0
 
     def begin_cell(self, line: int, tag: str, attributes: dict[str, str | None]) -> None:
         self.end_cell()
@@ -198,6 +207,9 @@ class _Open:
             self.begin_row(line)
         self._cell = []
         self._is_head = tag == "th"
+        if not self._cells:
+            self._begins_with_head = self._is_head
+        self._cells += 1
         self._heads += self._is_head
         self._span = (_span(attributes, "colspan"), _span(attributes, "rowspan"))
 
@@ -230,7 +242,7 @@ class _Open:
         if not row:
             return
         rows = self.table.rows
-        is_header = self._heads > 0 and not self._bodies
+        is_header = self._names_columns(row)
         if is_header and len(rows) == self.table.header_rows:
             self.table.header_rows += 1
         elif is_header and row in [cells for _, cells in rows[: self.table.header_rows]]:
@@ -238,6 +250,15 @@ class _Open:
         elif self.is_foot:
             self.table.passed[len(rows)] = "the foot of the table"
         rows.append((self._line, row))
+
+    def _names_columns(self, row: Sequence[str]) -> bool:
+        """Whether a row is of `<th>` alone, but for an empty corner before them."""
+        lacking = self._cells - self._heads
+        is_of_heads = not lacking or (lacking == 1 and not self._begins_with_head)
+        if not self._heads or self._bodies or not is_of_heads:
+            return False
+        named = any(len(set(cells)) > 1 for _, cells in self.table.rows)
+        return not (named and self._cells == 1 and len(row) > 1)  # a group of the rows below
 
     def _take_hanging(self) -> None:
         while self._row is not None and len(self._row) in self._hanging:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from email.message import MIMEPart
+from itertools import chain, pairwise
 from typing import cast
 
 from casparian_flow.reading.blocks import Block, Fault, Place, Record, from_records
@@ -15,8 +16,8 @@ from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 from casparian_flow.reading.stanzas import whole
 
-_POSTMARK = re.compile(r"From \S.*\d\d?:\d\d.*\d{4}")
-"""The line before a message of a mailbox: from whom, and when."""
+_DATED = re.compile(r"\d\d?:\d\d")
+_FIELD = re.compile(r">?[!-9;-~]+:")
 _LOST = "\ufffd"
 
 
@@ -25,7 +26,8 @@ def read(source: Source, *, mbox: bool = False) -> Iterator[Block]:
 
     The body is the first text; what else there is (other texts, what is attached, messages that
     are passed on) is named in `attachments`, a JSON array, and not read. A mailbox (`mbox`) holds
-    several messages, each after a line that begins with `From `.
+    several messages, each after a line that begins with `From ` and stands between a blank line,
+    or says when, and a field.
     """
     return from_records(_messages(source, mbox=mbox), at_once=64)
 
@@ -33,15 +35,13 @@ def read(source: Source, *, mbox: bool = False) -> Iterator[Block]:
 def _messages(source: Source, *, mbox: bool) -> Iterator[Record | Fault]:
     held: list[Place] = []
     was_blank = True
-    is_dated: bool | None = None  # whether this mailbox's lines between messages say when
-    for line in lines(source, "latin-1", as_bytes=True):  # a message says how it is encoded
+    read = lines(source, "latin-1", as_bytes=True)  # a message says how it is encoded
+    for line, after in pairwise(chain(read, [None])):
         if isinstance(line, Fault):
             yield line
             continue
-        is_mark = mbox and line.raw.startswith("From ")
-        if is_mark and is_dated is None:
-            is_dated = _POSTMARK.match(line.raw) is not None
-        if is_mark and (_POSTMARK.match(line.raw) if is_dated else was_blank):
+        assert line is not None  # noqa: S101 - only the last `after` is
+        if mbox and _is_mark(line.raw, after, was_blank=was_blank):
             if any(one.raw.strip() for one in held):
                 yield _message(held)
             held = []
@@ -50,6 +50,13 @@ def _messages(source: Source, *, mbox: bool) -> Iterator[Record | Fault]:
         was_blank = not line.raw.strip()
     if any(one.raw.strip() for one in held):
         yield _message(held)
+
+
+def _is_mark(text: str, after: Place | Fault | None, *, was_blank: bool) -> bool:
+    """Whether a line of a mailbox divides messages: prose that begins with From is none."""
+    if not text.startswith("From ") or not isinstance(after, Place):
+        return False
+    return _FIELD.match(after.raw) is not None and bool(was_blank or _DATED.search(text[:500]))
 
 
 def _message(held: Sequence[Place]) -> Record | Fault:
@@ -113,7 +120,8 @@ def _others(part: MIMEPart, body: MIMEPart | None) -> Iterator[MIMEPart]:
     )
     for inner in part.iter_parts():
         for other in _others(inner, body):
-            if not (is_same and other.get_content_type() in ("text/plain", "text/html")):
+            is_text = other.get_content_type() in ("text/plain", "text/html")
+            if not (is_same and is_text and not other.is_attachment()):
                 yield other
 
 

@@ -14,7 +14,9 @@ from casparian_flow.reading.sources import Source
 _LOGFMT = re.compile(r'([^\s="]+)(?:=("(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$)')
 _FIX_START = re.compile(r"(?<!\d)8=FIXT?\.\d")
 _SECTION = re.compile(r"\[(?P<name>.*)\]\s*(?:[;#].*)?$")
-_SETTING = re.compile(r"(?P<key>(?:\\.|[^=:\\])+?)\s*[=:]\s*(?P<value>.*)$")
+_KEY = re.compile(r"(?:\\.|[^=:\\])+")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*\s*=")
+_BRACKETS = {"]": "[", "}": "{", ")": "("}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[tnrf:=#!\\ ])")
 
 
@@ -105,23 +107,25 @@ def _fix(
 
 def _fields(message: str, separator: str) -> list[str]:
     """The fields of a message; what has no number before its `=` is text of the field before."""
-    fields: list[str] = []
+    fields: list[list[str]] = []
     for piece in message.split(separator):
         tag, found, _ = piece.partition("=")
         if fields and found and not tag.strip().isdecimal():
-            fields[-1] += f"{separator}{piece}"
+            fields[-1].append(piece)
         else:
-            fields.append(piece)
-    return fields
+            fields.append([piece])
+    return [separator.join(pieces) for pieces in fields]
 
 
 def _add_fields(values: dict[str, str | None], fields: list[str], names: Mapping[str, str]) -> None:
     """Tags that come again (repeating groups) are kept in order, with `;` between."""
+    texts: dict[str, list[str]] = {}
     for field in fields:
         tag, found, value = field.partition("=")
         if found:
             name = names.get(tag.strip(), f"tag_{tag.strip()}")
-            values[name] = value if name not in values else f"{values[name]};{value}"
+            texts.setdefault(name, []).append(value)
+    values.update({name: ";".join(several) for name, several in texts.items()})
 
 
 def settings(
@@ -154,11 +158,12 @@ def _settings(source: Source, encoding: str, *, continued: bool) -> Iterator[Rec
             if heading is None:  # what follows is not of the section before
                 yield Fault(line, "NO_MATCH", "not a heading of a section")
         elif text and not _is_comment(text, continued=continued):
-            found = _SETTING.match(text)
-            if found is None:
+            key = _KEY.match(text)
+            if key is None or key.end() == len(text) or not key[0].strip():
                 yield Fault(line, "NO_MATCH", "not a setting, section or comment")
             else:
-                held = _Setting(line, section, continued, found["key"], [found["value"]])
+                value = text[key.end() + 1 :].strip()
+                held = _Setting(line, section, continued, key[0], [value])
     if held is not None:
         yield held.record()
 
@@ -187,8 +192,8 @@ class _Setting:
     def takes(self, line: str) -> bool:
         """Take the next line if it goes on with this setting, or is a comment within it.
 
-        One that is indented deeper does, unless it is a setting itself; below `key =` and its
-        first such line, `requests>=2` is none.
+        One that is indented deeper does, unless it is a setting itself: `requests>=2` and
+        `--cov=x` are none, and nothing is below `key =`; and so does the end of a list.
         """
         text = line.strip()
         if self.is_escaped:
@@ -199,7 +204,9 @@ class _Setting:
             return True
         else:
             is_deeper = _indentation(line) > _indentation(self.place.raw)
-            if self.continued or not is_deeper or ("=" in text and self.pieces[0]):
+            is_end = text in _BRACKETS and self.pieces[0].startswith(_BRACKETS[text])
+            is_setting = bool(self.pieces[0]) and _PLAIN_KEY.match(text) is not None
+            if self.continued or not (is_end or (is_deeper and not is_setting)):
                 return False
         self.pieces.append(text)
         return True
@@ -209,12 +216,18 @@ class _Setting:
         value = ("" if self.continued else "\n").join(self.pieces).strip()
         key = self.key.strip()
         if self.continued:
-            key, value = _ESCAPE.sub(_unescaped, key), _ESCAPE.sub(_unescaped, value)
+            key, value = _without_escapes(key), _without_escapes(value)
         return Record(self.place, {"section": self.section, "key": key, "value": value})
 
 
 def _indentation(text: str) -> int:
     return len(text) - len(text.lstrip(" \t"))
+
+
+def _without_escapes(text: str) -> str:
+    """Text without the escapes of a properties file; two of them may be one character."""
+    plain = _ESCAPE.sub(_unescaped, text)
+    return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -25,8 +25,10 @@ _COMPONENTS = ("VCARD", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILI
 _PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 _OF_PARTS = ("N", "ADR", "ORG", "CATEGORIES", "NICKNAME", "RESOURCES", "REQUEST-STATUS", "GEO")
 """Properties of several parts, with `;` or `,` between."""
-_OFX_TAG = re.compile(r"<(?P<close>/?)(?P<name>[\w.]+)>(?P<value>(?:[^<]|<(?!/?[A-Za-z][\w.]*>))*)")
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>")
+_OFX_NAME = r"[A-Za-z][\w.]*(?:\s[^<>]*)?>"
+_OFX_TAG = re.compile(
+    rf"<(?P<close>/?)(?P<name>[\w.]+)(?:\s[^<>]*)?>(?P<value>(?:[^<]|<(?!/?{_OFX_NAME}))*)"
+)
 _OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
 _OFX_AGGREGATES = ("BANKACCTTO", "CCACCTTO", "PAYEE", "CURRENCY", "ORIGCURRENCY")
 _OFX_TRADES = (
@@ -191,7 +193,7 @@ def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | F
             else:
                 yield line
             continue
-        word = line.raw.strip().upper()
+        word = line.raw.rstrip().upper()  # what begins with a blank goes on with the line before
         if word == f"BEGIN:{component}" and depth <= 1:
             if held.places:
                 yield Fault(whole(held.places), "CUT_OFF", f"BEGIN:{component} without its end")
@@ -225,10 +227,9 @@ def _card(held: Sequence[Place]) -> Record | Fault:
 def _add_property(values: dict[str, list[str]], found: re.Match[str]) -> None:
     name = found["name"].upper()
     parameters: list[tuple[str, str]] = [("GROUP", found["group"])] if found["group"] else []
-    for key, text in _PARAMETER.findall(found["parameters"]):
-        is_bare = not text
-        value = text.replace('"', "")
-        parameters.append(("TYPE" if is_bare else key.upper(), key if is_bare else value))
+    for one in _PARAMETER.finditer(found["parameters"]):
+        key, text = one.groups()
+        parameters.append(("TYPE", key) if text is None else (key.upper(), text.replace('"', "")))
     value = found["value"]
     encoded = [one for one in parameters if one[1].upper() == "QUOTED-PRINTABLE"]
     if encoded:
@@ -296,7 +297,7 @@ def _ofx(
     statement = _Ofx()
     record = ""  # the one that is open
     held = _Held()
-    for line in lines(source, encoding):
+    for line, text in _ofx_lines(source, encoding):
         if isinstance(line, Fault):
             if record:
                 held.spoil(line)
@@ -305,7 +306,6 @@ def _ofx(
             continue
         if record:
             held.places.append(line)
-        text = _CDATA.sub(lambda found: html.escape(found[1]), line.raw)
         statement.go_on(text)
         for found in _OFX_TAG.finditer(text):
             is_end, name = bool(found["close"]), found["name"].upper()
@@ -317,7 +317,7 @@ def _ofx(
             if record:
                 begun = held.places[:-1] or held.places
                 yield held.end(statement.record) if is_end else _cut_off(begun, record)
-            statement.begin({"TRANSACTION": name} if len(records) > 1 else {})
+            statement.begin(name if len(records) > 1 else "")
             record, held = ("", _Held()) if is_end else (name, _Held([line]))
     if record:
         yield _cut_off(held.places, record)
@@ -325,6 +325,28 @@ def _ofx(
 
 def _cut_off(held: Sequence[Place], record: str) -> Fault:
     return Fault(whole(held), "CUT_OFF", f"<{record}> without its end")
+
+
+def _ofx_lines(source: Source, encoding: str) -> Iterator[tuple[Place | Fault, str]]:
+    """The lines, each with its text without CDATA sections."""
+    for line in lines(source, encoding):
+        text = "" if isinstance(line, Fault) else _without_cdata(line.raw)
+        if isinstance(line, Place) and text is None:
+            yield Fault(line, "NO_MATCH", "a CDATA section that does not end on its line"), ""
+        else:
+            yield line, text or ""
+
+
+def _without_cdata(text: str) -> str | None:
+    """A line with entities in place of its CDATA sections; None if one of them is not closed."""
+    pieces: list[str] = []
+    while "<![CDATA[" in text:
+        before, _, rest = text.partition("<![CDATA[")
+        inner, closed, text = rest.partition("]]>")
+        if not closed:
+            return None
+        pieces += [before, html.escape(inner)]
+    return "".join([*pieces, text])
 
 
 def _is_of_rows(name: str, record: str, records: Collection[str], *, is_end: bool) -> bool:
@@ -339,25 +361,28 @@ class _Ofx:
 
     around: dict[str, str | None] = field(default_factory=dict[str, str | None])
     """Whose statement it is."""
-    values: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    values: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Of the transaction that is open."""
     _within: list[str] = field(default_factory=list[str])
     _last: str = ""
     """The field that a line without a tag goes on with."""
 
-    def begin(self, values: dict[str, str | None]) -> None:
-        """A record begins or has ended."""
-        self.values, self._within, self._last = values, [], ""
+    def begin(self, kind: str) -> None:
+        """A record begins or has ended; `kind`: what its column TRANSACTION says, if it has one."""
+        self.values = {"TRANSACTION": [kind]} if kind else {}
+        self._within, self._last = [], ""
 
     def record(self, held: Sequence[Place]) -> Record:
         """The transaction that ends, on these lines."""
-        return Record(whole(held), {**self.around, **self.values})
+        values = {name: "\n".join(texts) for name, texts in self.values.items()}
+        return Record(whole(held), {**self.around, **values})
 
     def go_on(self, line: str) -> None:
         """Take what stands before the first tag of a line: it belongs to the value before."""
-        text = line.partition("<")[0].strip()
+        tag = _OFX_TAG.search(line)
+        text = (line if tag is None else line[: tag.start()]).strip()
         if text and self._last:
-            self.values[self._last] = f"{self.values[self._last]}\n{_unentitied(text)}"
+            self.values.setdefault(self._last, []).append(_unentitied(text))
 
     def take(self, found: re.Match[str], *, is_inside: bool) -> None:
         """Take a tag; in an aggregate of its own, such as whom money went to, it is prefixed."""
@@ -369,13 +394,12 @@ class _Ofx:
             self._within = self._within[:-1]
         elif name in _OFX_AGGREGATES and not value:
             self._within.append(name)
-        elif value and not found["close"]:
-            if is_inside:
-                self._last = key = ".".join([*self._within, name])
-                before = self.values.get(key)
-                self.values[key] = value if before is None else f"{before}\n{value}"
-            elif name in _OFX_ACCOUNT:
-                self.around[name] = value
+        elif is_inside and not found["close"]:
+            self._last = ".".join([*self._within, name])
+            if value:  # else it may stand on the next line
+                self.values.setdefault(self._last, []).append(value)
+        elif value and name in _OFX_ACCOUNT and not found["close"]:
+            self.around[name] = value
 
 
 def _unentitied(text: str) -> str:

@@ -54,10 +54,13 @@ def footer_of(
     if is_whole and _is_disproved(cells, before):
         why = f"the last line ({lead[:40]!r}) is called like a total, and no number in it is one"
         return "", [f"{why}; it is read as a record"]
+    at = line.lower().find(lead.lower())
+    if at < 0:
+        return "", []  # written with quotes or escapes within it
     end = r"\s" if delimiter == WHITESPACE else re.escape(delimiter)
     pattern = (
         "(?i)^"
-        + re.escape(line[: line.lower().find(lead.lower())])
+        + re.escape(line[:at])
         + re.sub(r"\d+", lambda _: r"\d+", re.escape(found[0].strip("\"' ")))
         + (rf"[\"' :]*(?:{end}|$)" if is_word else r"(?!\w)")
     )  # TotalEnergies is no total, nor is Total SA where the word stood alone

@@ -30,8 +30,7 @@ def names_columns(first: Sequence[str], body: Sequence[Sequence[str]], width: in
         return _is_over_values(first, body)
     if not body:
         return not typed and all(re.fullmatch(r"[\w .:/()%#$€°-]{1,64}", cell) for cell in named)
-    is_code = _is_of_codes(first, body) and not _is_proven_once(first, body)
-    if is_code or any(len(cell) > 200 for cell in named):
+    if any(len(cell) > 200 for cell in named) or _is_of_codes(first, body):
         return False
     return _differs(first, body) or _is_unlike(first, body, named)
 
@@ -109,14 +108,6 @@ def _is_of_codes(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     if len(body) < _LEAST_CODES:
         return len(body) > 1 and len(coded) == len(columns)
     return bool(coded) or len(capitals) > 1 or in_order
-
-
-def _is_proven_once(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Whether one column alone is of codes, as if by chance, and another proves the header."""
-    columns = [
-        [cell, *(row[index].strip() for row in body[:200])] for index, cell in enumerate(first)
-    ]
-    return sum(_are_of_one_shape(cells) for cells in columns) == 1 and _differs(first, body)
 
 
 def _are_of_one_shape(cells: Sequence[str]) -> bool:

@@ -36,7 +36,7 @@ class Shape:
 
 
 _BEGINS = rf"\[?{_TIME}"
-_HOST = r"(?P<host>[\w.:-]+)"
+_HOST = r"(?P<host>[\w.:/%-]+|\[[\da-fA-F:.%\w]+\])"
 _ACCESS = (
     r"(?P<host>\S+) (?P<ident>\S+) (?P<user>\S+) \[(?P<time>[^\]]+)\]"
     r' "(?P<request>(?:[^"\\]|\\.)*)"'

@@ -82,9 +82,9 @@ def _declared(sample: Sample) -> str | None:
     try:
         name = codecs.lookup(found[1].decode("ascii")).name
         sample.head.decode(name)
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):
         return None
-    return name
+    return None if name.startswith(("utf-16", "utf-32", "undefined")) else name
 
 
 def _table(sample: Sample, number: int, table: Table, encoding: str) -> Profile:

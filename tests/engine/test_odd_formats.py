@@ -196,11 +196,62 @@ FILES: dict[str, Odd] = {
         [["Łódź", 1], ["Jiří", 2]],
         0,
     ),
-    "codes_by_chance.csv": (
-        "ID1,amount\nAB2,5\nCD3,6\nEF4,7\nGH5,8\nIJ6,9\n",
-        ["ID1", "amount"],
-        [["AB2", 5]],
+    "rows_with_heads.html": (
+        "<table><tr><td><th>a<th>b<tr><th>Ann<td><td><tr><th>Bob<td>1<td>2</table>",
+        ["column_1", "a", "b"],
+        [["Ann", None, None], ["Bob", 1, 2]],
         0,
+    ),
+    "hidden_open.html": (
+        "<table><tr><th>k<th>v<tr><td>a<td>1<span style='display:none'>9<tr><td>b<td>2</table>"
+        "<hr hidden>",
+        ["k", "v"],
+        [["a", 1], ["b", 2]],
+        0,
+    ),
+    "undefined.html": (
+        b"<meta charset=undefined><table><tr><th>k<th>v<tr><td>caf\xe9<td>1<tr><td>b<td>2</table>",
+        ["k", "v"],
+        [["caf\xe9", 1], ["b", 2]],
+        0,
+    ),
+    "folded.ics": (
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDESCRIPTION:a\n END: sunday\nLOCATION:x\n"
+        "END:VEVENT\nEND:VCALENDAR\n",
+        ["UID", "DESCRIPTION", "LOCATION"],
+        [[1, "aEND: sunday", "x"]],
+        0,
+    ),
+    "pytest.ini": (
+        "[pytest]\naddopts = -ra\n    --cov=foo\n    --strict\nx = [\n  1,\n]\nb = 2\n",
+        ["section", "key", "value"],
+        [
+            ["pytest", "addopts", "-ra\n--cov=foo\n--strict"],
+            ["pytest", "x", "[\n1,\n]"], ["pytest", "b", "2"],
+        ],
+        0,
+    ),
+    "emoji.properties": (
+        "a=\\ud83d\\ude00 hi\nb=1\n", ["section", "key", "value"],
+        [[None, "a", "\U0001f600 hi"], [None, "b", "1"]], 0,
+    ),
+    "undated.mbox": (
+        "From a@b.c Mon Jan  1 00:00:00 2024\nFrom: a@b.c\nTo: x@y.z\n\none\n"
+        "From Monday 10:30 until the end of May 2024.\nstill one\n\nFrom b\nFrom: b@b.c\n"
+        "To: x@y.z\n\ntwo\n",
+        ["From", "To", "body"],
+        [
+            ["a@b.c", "x@y.z", "one\nFrom Monday 10:30 until the end of May 2024.\nstill one"],
+            ["b@b.c", "x@y.z", "two"],
+        ],
+        0,
+    ),
+    "lines.ofx": (
+        "OFXHEADER:100\n\n<OFX><STMTRS>\n<STMTTRN id='1'><FITID>x<MEMO>\nreal\na < b\n</STMTTRN>\n"
+        "<STMTTRN><FITID>y<MEMO><![CDATA[a\nb]]></STMTTRN></STMTRS></OFX>\n",
+        ["FITID", "MEMO"],
+        [["x", "real\na < b"]],
+        1,
     ),
     "u_ex240101.log": (
         "#Software: IIS\n#Fields: date time c-ip cs(User-Agent) sc-status\n"
@@ -302,6 +353,23 @@ def test_rows_in_the_log_of_a_database_are_said_to_be_missing(tmp_path: Path) ->
 
     assert "a.db-wal holds rows that are not read" in told
     assert "-wal" not in " ".join(profile_file(os.fsencode(tmp_path / "a.db")).problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.mbox", "From " + "1:11" * 20_000 + "\nFrom: a@b.c\nTo: b@c.d\n\nx\n"),
+        ("a.ofx", "OFXHEADER:100\n<OFX><STMTTRN><MEMO>x\n" + "<![CDATA[" * 50_000 + "</STMTTRN>\n"),
+        ("b.ofx", "OFXHEADER:100\n<OFX><STMTTRN><MEMO>x\n" + "y\n" * 90_000 + "</STMTTRN>\n"),
+        ("a.ini", "[a]\nk=1\na" + " " * 90_000 + "b\n"),
+        ("b.ini", "[a]\nk=1\na" + " " * 90_000 + "=b\n"),
+        ("a.fix", "8=FIX.4.2|9=1|35=D|" + "448=a|" * 80_000 + "10=000|\n"),
+    ],
+)
+def test_no_text_takes_quadratic_time(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+
+    assert profile_file(os.fsencode(tmp_path / name)).format
 
 
 def test_many_folded_lines_take_no_quadratic_time(tmp_path: Path) -> None:
