@@ -225,23 +225,33 @@ def _handler(profile: Profile, tables: Sequence[_Table]) -> str:
 
 def _unread_parts(profile: Profile, tables: Sequence[_Table]) -> list[str]:
     """What sets aside sheets and tables that no file so far had: their rows would be missing."""
-    known: list[str] = []
-    for table in tables:
-        reading = table.profile.reading
-        if reading is not None and reading.function in _BY_NAME:
-            named = reading.arguments.get(_BY_NAME[reading.function])
-            known += [*table.parts, *([str(named)] if isinstance(named, str) else [])]
-    function = next((one.function for one in _readings(tables) if one.function in _BY_NAME), "")
-    if not known:
+    named = [table for table in tables if _known_parts(table)]
+    if not named:
         return []
-    is_archive = bool(tables[0].members)
-    member = "source.member" if is_archive else "part"
-    globs = f", {tables[0].prefix}MEMBERS" if _pins_members(tables) and len(tables) == 1 else ""
-    names = literal(list(dict.fromkeys([*known, *(() if is_archive else profile.others)])), 12)
+    if not named[0].members:
+        known = [part for table in named for part in _known_parts(table)]
+        return _unread_loop(named[0], [*known, *profile.others])
+    return [line for table in named for line in _unread_loop(table, _known_parts(table))]
+
+
+def _known_parts(table: _Table) -> list[str]:
+    """The sheets or tables that are read by their names."""
+    reading = table.profile.reading
+    if reading is None or reading.function not in _BY_NAME:
+        return []
+    one = reading.arguments.get(_BY_NAME[reading.function])
+    return [*table.parts, *([one] if isinstance(one, str) else [])]
+
+
+def _unread_loop(table: _Table, known: Sequence[str]) -> list[str]:
+    reading = table.profile.reading
+    assert reading is not None  # noqa: S101 - only tables that can be read come here
+    globs = f", {table.prefix}MEMBERS" if table.members not in ((), ("*",)) else ""
+    member = "source.member" if table.members else "part"
     return [
-        f"        known = {names}",
+        f"        known = {literal(list(dict.fromkeys(known)), 12)}",
         f"        for source in sources(path{globs}):",
-        f"            for part in tables.other_{_BY_NAME[function]}s(source, known):",
+        f"            for part in tables.other_{_BY_NAME[reading.function]}s(source, known):",
         "                self.account(read=1)",
         '                why = "no rows are read from this part"',
         f'                self.quarantine(part, why, code="PART_UNREAD", member={member})',

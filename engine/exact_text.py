@@ -36,7 +36,12 @@ def shown(column: pa.ChunkedArray[Any] | pa.Array[Any]) -> list[str | None]:
         return [None if value is None else str(value) for value in column.to_pylist()]
     except (ValueError, OverflowError):
         whole = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    try:
         return exact_text(whole).to_pylist()
+    except (ValueError, OverflowError, pa.ArrowException):  # some nested types
+        return [
+            f"({column.type})" if is_there else None for is_there in column.is_valid().to_pylist()
+        ]
 
 
 def _floats(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -142,6 +147,7 @@ _TELLERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]], ...]
     (pa.types.is_binary, _bytes),
     (pa.types.is_large_binary, _bytes),
     (pa.types.is_fixed_size_binary, _bytes),
+    (pa.types.is_binary_view, _bytes),
     (pa.types.is_boolean, _plain),
     (pa.types.is_integer, _plain),
     (pa.types.is_string, _plain),

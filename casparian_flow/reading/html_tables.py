@@ -28,7 +28,7 @@ class Table:
     header_rows: int = 0
     """Rows at the top that only hold `<th>`, and empty cells."""
     passed: dict[int, str] = field(default_factory=dict[int, str])
-    """Row, counted from 0 → why it is no record: the header again, or the foot of the table."""
+    """Row, counted from 0 → why it is no record: it is the foot of the table."""
     is_cut: bool = False
     """Whether the page ended inside it, so that its last row may lack something."""
 
@@ -67,7 +67,9 @@ def _records(
     names = list(given) if given and not header else column_names(one, header)
     for number, (line, cells) in enumerate(rows[header:], header):
         place = Place(line, None, None, "\t".join(cells))
-        if number in one.passed:
+        if header and cells == rows[header - 1][1]:
+            yield Passed("the header again")
+        elif number in one.passed:
             yield Passed(one.passed[number])
         elif number == cut_row:
             yield Fault(place, "CUT_OFF", "the page ends inside the table")
@@ -245,8 +247,6 @@ class _Open:
         is_header = self._names_columns(row)
         if is_header and len(rows) == self.table.header_rows:
             self.table.header_rows += 1
-        elif is_header and row in [cells for _, cells in rows[: self.table.header_rows]]:
-            self.table.passed[len(rows)] = "the header again"
         elif self.is_foot:
             self.table.passed[len(rows)] = "the foot of the table"
         rows.append((self._line, row))

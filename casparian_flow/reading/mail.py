@@ -16,7 +16,8 @@ from casparian_flow.reading.lines import lines
 from casparian_flow.reading.sources import Source
 from casparian_flow.reading.stanzas import whole
 
-_DATED = re.compile(r"\d\d?:\d\d")
+_POSTMARK = re.compile(r"From \S{1,320} +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[, ].{0,40}\d\d:\d\d")
+"""From whom and when, as programs write it."""
 _FIELD = re.compile(r">?[!-9;-~]+:")
 _LOST = "\ufffd"
 
@@ -26,8 +27,8 @@ def read(source: Source, *, mbox: bool = False) -> Iterator[Block]:
 
     The body is the first text; what else there is (other texts, what is attached, messages that
     are passed on) is named in `attachments`, a JSON array, and not read. A mailbox (`mbox`) holds
-    several messages, each after a line that begins with `From ` and stands between a blank line,
-    or says when, and a field.
+    several messages, each after a line that begins with `From `: below it stands a field, above it
+    a blank line, if it does not say from whom and when.
     """
     return from_records(_messages(source, mbox=mbox), at_once=64)
 
@@ -56,7 +57,7 @@ def _is_mark(text: str, after: Place | Fault | None, *, was_blank: bool) -> bool
     """Whether a line of a mailbox divides messages: prose that begins with From is none."""
     if not text.startswith("From ") or not isinstance(after, Place):
         return False
-    return _FIELD.match(after.raw) is not None and bool(was_blank or _DATED.search(text[:500]))
+    return _FIELD.match(after.raw) is not None and bool(was_blank or _POSTMARK.match(text))
 
 
 def _message(held: Sequence[Place]) -> Record | Fault:

@@ -13,7 +13,7 @@ from casparian_flow.reading.sources import Source
 
 _LOGFMT = re.compile(r'([^\s="]+)(?:=("(?:[^"\\]|\\.)*"|[^\s"]*))?(?:\s+|$)')
 _FIX_START = re.compile(r"(?<!\d)8=FIXT?\.\d")
-_SECTION = re.compile(r"\[(?P<name>.*)\]\s*(?:[;#].*)?$")
+_SECTION = re.compile(r"\[(?P<name>\[?[^\[\]]*\]?)\]\s*(?:[;#].*)?$")
 _KEY = re.compile(r"(?:\\.|[^=:\\])+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w.-]*\s*=")
 _BRACKETS = {"]": "[", "}": "{", ")": "("}
@@ -213,6 +213,8 @@ class _Setting:
 
     def record(self) -> Record:
         """The setting as a row."""
+        if self.is_escaped:  # the file ends in it
+            self.pieces[-1] = self.pieces[-1][:-1]
         value = ("" if self.continued else "\n").join(self.pieces).strip()
         key = self.key.strip()
         if self.continued:

@@ -9,7 +9,8 @@ import struct
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import cast
+from dataclasses import replace
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -58,6 +59,8 @@ def orc(source: Source) -> Iterator[pa.RecordBatch]:
         yield _named(file.read_stripe(number))
 
 
+_SQLITE = b"SQLite format 3\0"
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _TABLES = (
     "SELECT name FROM sqlite_schema WHERE type = 'table'"
     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
@@ -81,12 +84,22 @@ def sqlite(source: Source, *, table: str) -> Iterator[Block]:
 
 def other_tables(source: Source, known: Collection[str]) -> Iterator[str]:
     """Yield the tables of a SQLite file that are none of these and hold rows."""
-    with open_sqlite(source) as database:
+    file = seekable(source.stream, source.packing)
+    if not _begins(file, _SQLITE):
+        return
+    with open_sqlite(replace(source, stream=file)) as database:
         for (name,) in database.execute(_TABLES).fetchall():
             quoted = '"' + str(name).replace('"', '""') + '"'
             found = f"SELECT 1 FROM {quoted} LIMIT 1"  # noqa: S608 - quoted
             if name not in known and database.execute(found).fetchone():
                 yield str(name)
+
+
+def _begins(file: BinaryIO, *marks: bytes) -> bool:
+    """Whether a file begins with one of these; it stands at its beginning afterwards."""
+    head = file.read(max(map(len, marks)))
+    file.seek(0)
+    return head.startswith(marks)
 
 
 def _fetched(cursor: Iterable[Sequence[object]], names: Sequence[str]) -> Iterator[Record | Fault]:
@@ -213,7 +226,10 @@ def other_sheets(source: Source, known: Collection[str]) -> Iterator[str]:
     """Yield the sheets of a workbook that are none of these and hold cells."""
     from python_calamine import CalamineWorkbook
 
-    book = CalamineWorkbook.from_filelike(seekable(source.stream, source.packing))
+    file = seekable(source.stream, source.packing)
+    if not _begins(file, *_WORKBOOKS):
+        return
+    book = CalamineWorkbook.from_filelike(file)
     for name in book.sheet_names:
         if name not in known and book.get_sheet_by_name(name).to_python(nrows=1):
             yield name

@@ -11,8 +11,8 @@ from engine.formats.tabulating import profile_of
 
 _LEAST_SHARE, _LEAST_STARTS, _MOST_ODD = 0.8, 0.05, 0.02
 _JUDGED_LINES, _TOP = 3_000, 20
-_NOT_FIRST = (" ", "\t", "=", "-", "*")
-"""How lines above the first entry begin: banners, and the end of an entry of the file before."""
+_NOT_FIRST = (" ", "\t")
+"""How lines above the first entry begin: the end of one in the file before."""
 _DAY = r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}|\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4})"
 _TIME = rf"{_DAY}[ T:]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _LEVEL = (

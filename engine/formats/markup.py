@@ -81,7 +81,7 @@ def _declared(sample: Sample) -> str | None:
         return None
     try:
         name = codecs.lookup(found[1].decode("ascii")).name
-        sample.head.decode(name)
+        codecs.getincrementaldecoder(name)().decode(sample.head, final=sample.is_whole)
     except (LookupError, UnicodeError):
         return None
     return None if name.startswith(("utf-16", "utf-32", "undefined")) else name
@@ -94,11 +94,14 @@ def _table(sample: Sample, number: int, table: Table, encoding: str) -> Profile:
     told: list[str] = []
     if not header:  # no <th>: the first row is one if it reads like one
         width = max(map(len, body))
-        whole = [cells for cells in body[1:] if len(cells) == width]
+        whole = [cells for cells in body[1:] if len(cells) == width and cells != body[0]]
         header = int(headers.names_columns(body[0], whole, width))
     if not header:
         arguments["names"] = column_names(table, 0)
     arguments["header"] = header
+    again = sum(cells == body[header - 1] for cells in body[header:]) if header else 0
+    if again:
+        told.append(f"{again} rows of the table are passed over: the header again")
     for why in dict.fromkeys(table.passed.values()):
         count = sum(one == why for one in table.passed.values())
         told.append(f"{count} rows of the table are passed over: {why}")

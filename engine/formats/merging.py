@@ -135,6 +135,8 @@ def _is_kin(base: Profile, other: Profile) -> bool:
 
 def _same_encoding(base: Profile, other: Profile) -> bool:
     """Whether both are read right by one encoding; what is ASCII is, by nearly any."""
+    if base.reading is not None and "encoding" not in base.reading.arguments:
+        return True  # its reader finds out by itself
     plain = {str(one.encoding).removesuffix("-sig") for one in (base, other) if not one.is_ascii}
     wide = any(str(one.encoding).startswith(("utf-16", "utf-32")) for one in (base, other))
     return len(plain) < 2 and (not wide or base.encoding == other.encoding)
@@ -199,7 +201,8 @@ def _with_footer(base: Profile, kin: Sequence[Seen], drift: list[str]) -> Readin
     alike = list(dict.fromkeys(found.values()))
     if reading is None or not found or alike == [reading.arguments.get("footer")]:
         return reading
-    if len(alike) > 1 and not all(one.startswith(_ANCHOR) for one in alike):
+    # Only whole words: what merely begins with Total may be a record of another file.
+    if len(alike) > 1 and not all(one.startswith(_ANCHOR) and one.endswith("|$)") for one in alike):
         return reading
     named = _listed(list(found), len(kin))
     drift.append(f"the last line of {named} is a total; the draft passes over it (`footer`)")

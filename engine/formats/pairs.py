@@ -26,7 +26,7 @@ FIX_NAMES = {
     "269": "md_entry_type", "270": "md_entry_px", "271": "md_entry_size",
 }  # fmt: skip
 """Tags of FIX that every dialect shares, by the standard's field names."""
-_SECTION = re.compile(r"\s*\[.+\]\s*(?:[;#].*)?")
+_SECTION = re.compile(r"\s*\[\[?[^\[\]]+\]?\]\s*(?:[;#].*)?")
 _SETTING = re.compile(r"[\w.$@/\\*? -]+?[=:].*")
 
 
@@ -85,10 +85,13 @@ def recognise_sections(sample: Sample) -> Profile | None:
 
 def recognise_settings(sample: Sample) -> Profile | None:
     """The profile of an INI or properties file; None if it is not settings, line by line."""
-    lines = [
-        line for line in sample.lines[:2_000]
-        if not line.lstrip().startswith(("#", ";", "!"))
-        and not (line[:1].isspace() and _SETTING.fullmatch(line.strip()) is None)
+    judged = [
+        line for line in sample.lines[:2_000] if not line.lstrip().startswith(("#", ";", "!"))
+    ]
+    is_sectioned = any(_SECTION.fullmatch(line) for line in judged)
+    lines = [  # in some, as git's, each setting of a section is indented
+        line for line in judged
+        if not line[:1].isspace() or (is_sectioned and _SETTING.fullmatch(line.strip()))
     ]  # fmt: skip
     if not lines:
         return None

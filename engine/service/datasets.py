@@ -121,8 +121,10 @@ def _files_read(session: Session, fed_by: Sequence[PluginManifest]) -> set[int]:
     query = (
         select(ProcessingJob.location_id.distinct())
         .join(FileLocation, FileLocation.id == ProcessingJob.location_id)
+        .join(SourceRoot, SourceRoot.id == FileLocation.root_id)
         .join(PluginManifest, PluginManifest.id == ProcessingJob.manifest_id)
         .where(
+            SourceRoot.removed.is_(None),
             PluginManifest.name.in_({one.name for one in fed_by}),
             ProcessingJob.status == JobStatus.DONE,
             ProcessingJob.file_version_id == FileLocation.version_id,

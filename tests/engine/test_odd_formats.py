@@ -237,11 +237,11 @@ FILES: dict[str, Odd] = {
     ),
     "undated.mbox": (
         "From a@b.c Mon Jan  1 00:00:00 2024\nFrom: a@b.c\nTo: x@y.z\n\none\n"
-        "From Monday 10:30 until the end of May 2024.\nstill one\n\nFrom b\nFrom: b@b.c\n"
+        "From Monday 10:30 until the end of May 2024.\nPlace: one\n\nFrom b\nFrom: b@b.c\n"
         "To: x@y.z\n\ntwo\n",
         ["From", "To", "body"],
         [
-            ["a@b.c", "x@y.z", "one\nFrom Monday 10:30 until the end of May 2024.\nstill one"],
+            ["a@b.c", "x@y.z", "one\nFrom Monday 10:30 until the end of May 2024.\nPlace: one"],
             ["b@b.c", "x@y.z", "two"],
         ],
         0,
@@ -266,6 +266,18 @@ FILES: dict[str, Odd] = {
             [date(2024, 1, 2), "10:00:00", "10.0.0.2", "x", 200],
         ],
         1,
+    ),
+    "brackets.log": (
+        "".join(f"[10:00:{n:02}] connect [ok]\n" for n in range(40)) + "user = bob\n",
+        ["column_1", "column_2", "column_3"],
+        [["[10:00:00]", "connect", "[ok]"]],
+        0,
+    ),
+    "again.html": (
+        "<table>" + "<tr><td>id<td>n<tr><td>1<td>5<tr><td>2<td>6" * 2 + "</table>",
+        ["id", "n"],
+        [[1, 5], [2, 6], [1, 5], [2, 6]],
+        0,
     ),
     "rare_level.log": (
         TIMED + "2024-01-01 10:10:00,123 SUCCESS done\n  more of it\n",

@@ -168,3 +168,15 @@ def test_workbooks_of_two_sheets_in_an_archive_are_read_by_the_one_and_the_other
 
     assert (len(kept.rows["t"]), kept.aside) == (4, [("PART_UNREAD", None)] * 2)
     assert "in an archive only S of it is read, not T" in source
+
+
+def test_an_archive_of_workbooks_and_other_files_is_read(tmp_path: Path) -> None:
+    book = workbook({"S": SHEET, "T": [["a", "b", "c"], [1, 2, 3]]})
+    single = workbook({"Only": [["x", "y", "z"], [1, 2, 3]]})
+    content = zipped({"a.xlsx": book, "b.csv": b"k,v\n1,2\n3,4\n", "c.xlsx": single})
+    source = drafted(tmp_path, "a.zip", content)
+
+    kept = run(source, tmp_path / "a.zip")
+
+    assert sum(map(len, kept.rows.values())) == 2 + 2 + 1
+    assert kept.aside == [("PART_UNREAD", None)]
