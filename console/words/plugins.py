@@ -249,6 +249,10 @@ def publish(
         decision = True if yes else _reviewed(str(result["review"]), as_json=as_json)
         if decision is None:
             done(result, as_json=as_json)
+            if not as_json:
+                showing.say(
+                    f"Without a terminal: casparian publish {draft} --yes, once you read it."
+                )
             return exits.NOT_ALLOWED
         decided = {
             "approval": approval["id"],

@@ -57,9 +57,10 @@ def absolute(path: str) -> str:
 def file_name(name: str) -> str:
     """A file argument: a path becomes absolute, an id or an ending stays.
 
-    A path is what exists, and what begins as paths do: `./gone.csv` may be deleted by now.
+    A path is what exists, and what lies in a folder that does: the file may be deleted by now.
     """
-    is_path = Path(name).expanduser().exists() or name.startswith(("./", "../", "~"))
+    path = Path(name).expanduser()
+    is_path = path.exists() or ("/" in name and path.parent.is_dir())
     return absolute(name) if is_path else name
 
 

@@ -221,3 +221,4 @@ def quarantine(
         showing.say(f"{one['code']}, such as {one['file']} line {one['line']}: {one['reason']}")
         showing.say(f"  {one['raw']}")
     showing.say(str(result["summary"]))
+    showing.say_steps(result)

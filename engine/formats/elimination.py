@@ -45,6 +45,7 @@ _ISO_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,](\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?"
 )
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_CALLED = re.compile(r"[+][0-9]{7,15}")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _HAS_DIGIT = re.compile(r"[0-9]")
 _UNIT = re.compile(
@@ -62,6 +63,7 @@ kcal dB rpm bps kbps Mbps Gbps ppm days day hrs hours years
 UNITS = frozenset(_UNITS.split())
 """What counts as a unit; other words beside a number make it a code."""
 _EXAMPLES, _TRIED = 3, 4000
+_LOOKED_AT_FIRST, _LOOKED_AT, _NEARLY = 10, 300, 0.9
 _SAME_FORM_MOST = 400
 
 
@@ -98,6 +100,8 @@ def profile_column(
         return ColumnProfile(name, "string", [], nulls, examples, why if kept else None)
     distinct = list(dict.fromkeys(filled))
     found = decide(distinct[:_TRIED], comma_is_likely=comma_is_likely)
+    if found == Decision("string"):
+        found = Decision("string", [], _but_for_a_few(distinct))
     words = sorted(spelled - {""}) if found.type != "string" else []
     if found.type == "string" and not found.candidates:
         nulls = sum(not value for value in kept)
@@ -114,6 +118,21 @@ def profile_column(
             name, found.type, distinct[:500], is_unique=len(distinct) == len(filled)
         ),
     )
+
+
+def _but_for_a_few(distinct: Sequence[str]) -> str | None:
+    """What is said of a column of text that a value or two keep from being typed."""
+    first = distinct[:_LOOKED_AT_FIRST]
+    if len(first) < _LOOKED_AT_FIRST or sum(map(looks_typed, first)) < _NEARLY * len(first):
+        return None
+    tried = distinct[:_LOOKED_AT]
+    typed = [value for value in tried if looks_typed(value)]
+    kind = decide(typed).type
+    if kind == "string" or len(typed) < _NEARLY * len(tried) or len(typed) == len(tried):
+        return None
+    odd = next(value for value in tried if not looks_typed(value))
+    told = f"{len(typed)} of {len(tried)} different values are of type {kind}"
+    return f"{told}, {odd[:60]!r} is not; kept as text"
 
 
 def decide(values: Sequence[str], *, comma_is_likely: bool = False) -> Decision:
@@ -165,6 +184,8 @@ def _as_number(values: Sequence[str], comma_is_likely: bool) -> Decision | None:
     bare = [_bare(value) for value in values]
     if any(_LEADING_ZERO.match(one) and not _is_fraction(one) for one in bare):
         return None  # a code, not a number: 007 is not 7
+    if all(map(_CALLED.fullmatch, values)):
+        return None  # telephone numbers: their sign is a part of them
     if all(map(_INTEGER.fullmatch, bare)):
         return _whole(values, bare)
     possible = [form for form in NUMBER_FORMS if all(map(number_pattern(form).fullmatch, bare))]

@@ -25,6 +25,7 @@ from engine.formats.tabulating import SHOWN_ROWS, columns_of, read_source
 
 _MOST_PARTS = 60
 _MOST_SHEET_ROWS = 2_000
+_UNSTORED = re.compile(rb"</f>(?:<v ?/>|<v></v>)?</c>")
 _MOST_SHEET_BYTES = 64 << 20
 _DAY_CHARS = 10
 _MOST_TYPED_ROWS = 1_000_000
@@ -172,16 +173,23 @@ def _errors_in(file: BinaryIO) -> list[str]:
     file.seek(0)
     if not zipfile.is_zipfile(file):
         return []
-    count = 0
+    errors = formulas = 0
     with zipfile.ZipFile(file) as book:
         for sheet in book.namelist():
             if re.fullmatch(r"xl/worksheets/[^/]+\.xml", sheet):
                 with book.open(sheet) as part:
-                    count += part.read(_MOST_SHEET_BYTES).count(b' t="e"')
-    if not count:
-        return []
-    what = "cell holds an error" if count == 1 else "cells hold errors"
-    return [f"{count:,} {what} (as #DIV/0! is one) and read as missing: have the workbook mended"]
+                    content = part.read(_MOST_SHEET_BYTES)
+                errors += content.count(b' t="e"')
+                formulas += len(_UNSTORED.findall(content))
+    told: list[str] = []
+    if errors:
+        what = "cell holds an error" if errors == 1 else "cells hold errors"
+        told.append(f"{errors:,} {what} (as #DIV/0! is one) and read as missing: have it mended")
+    if formulas:
+        what = "formula has" if formulas == 1 else "formulas have"
+        told.append(f"{formulas:,} {what} no stored value, read as missing: save it in a"
+                    " spreadsheet program once")  # fmt: skip
+    return told
 
 
 def _sheet(

@@ -28,7 +28,10 @@ def job_number(name: str) -> int:
     """
     found = re.fullmatch(r"(?:job-)?(\d{1,18})", name.strip())
     if found is None:
-        raise NotFound(f"{name!r} is not a job", hint="Jobs are named job-N: `casparian jobs`.")
+        raise NotFound(
+            f"{name!r} is not a job",
+            hint="Jobs are named job-N: `casparian jobs`; drafts by their whole name.",
+        )
     return int(found[1])
 
 

@@ -345,3 +345,22 @@ def test_a_comment_is_one_where_a_record_begins_and_unquoted(tmp_path: Path) -> 
         ["#2", "x"],
         ["3", "y"],
     ]
+
+
+def test_a_value_that_keeps_a_column_from_being_typed_is_told() -> None:
+    numbers = [str(n) for n in range(199)]
+
+    odd = column(*numbers[:150], "oops", *numbers[150:])
+    day = column(*(f"2026-01-{n:02}" for n in range(1, 29)), "2026-02-30")
+
+    assert (odd.type, odd.candidates) == ("string", [])
+    assert odd.ambiguity == (
+        "199 of 200 different values are of type int64, 'oops' is not; kept as text"
+    )
+    assert "'2026-02-30' is not" in str(day.ambiguity)
+    assert column(*(f"word {n}" for n in range(40))).ambiguity is None
+
+
+def test_telephone_numbers_keep_their_sign() -> None:
+    assert column("+49000001", "+4900000123").type == "string"
+    assert column("+1", "+12").type == "int64"

@@ -180,3 +180,15 @@ def test_an_archive_of_workbooks_and_other_files_is_read(tmp_path: Path) -> None
 
     assert sum(map(len, kept.rows.values())) == 2 + 2 + 1
     assert kept.aside == [("PART_UNREAD", None)]
+
+
+def test_formulas_without_a_stored_value_are_said_to_be_missing(tmp_path: Path) -> None:
+    book = workbook({"S": [["id", "n"], [1, 5], [2, 6], [3, 7]]})
+    with zipfile.ZipFile(io.BytesIO(book)) as before:
+        members = {name: before.read(name) for name in before.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    members[sheet] = re.sub(rb"<v>6</v></c>", b"<f>B2+1</f><v></v></c>", members[sheet])
+
+    profile = profiled(tmp_path, "a.xlsx", zipped(members))
+
+    assert "1 formula has no stored value, read as missing" in " ".join(profile.problems)
