@@ -16,7 +16,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_FORMATS = {
+FORMATS = {
     "email": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "uri": r"[A-Za-z][A-Za-z0-9+.-]*:\S+",
     "uuid": r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -52,7 +52,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _formatted(column: pa.Array, value: object) -> pa.Array:
-    return _whole(column, _FORMATS[str(value)])
+    return _whole(column, FORMATS[str(value)])
 
 
 def _at_least(column: pa.Array, value: object) -> pa.Array:
@@ -106,7 +106,7 @@ def _is_bound(value: object) -> bool:
 _WANTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "enum": (lambda value: isinstance(value, list) and bool(value), "a list of values"),
     "pattern": (_is_pattern, "a regular expression"),
-    "format": (lambda value: value in _FORMATS, f"one of {', '.join(sorted(_FORMATS))}"),
+    "format": (lambda value: value in FORMATS, f"one of {', '.join(sorted(FORMATS))}"),
     "minimum": (_is_bound, "a value"),
     "maximum": (_is_bound, "a value"),
     "minLength": (_is_length, "a whole number from 0"),

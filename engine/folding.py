@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine.comparing import Difference
+from engine.observed import Observed, from_json
 
 _SAMPLE_ROWS, _MOST_ASIDE = 5, 20
 
@@ -43,6 +44,7 @@ class Report:
     aside: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     codes: dict[str, int] = field(default_factory=dict[str, int])
     """Records set aside, by code."""
+    observed: dict[str, Observed] = field(default_factory=dict[str, Observed])
     changes: dict[str, Difference] = field(default_factory=dict[str, Difference])
     level: str = ""
 
@@ -108,5 +110,7 @@ def _add(report: Report, one: dict[str, Any]) -> None:
     report.aside += one["aside"][: _MOST_ASIDE - len(report.aside)]
     for code, count in one["codes"].items():
         report.codes[code] = report.codes.get(code, 0) + count
+    for topic, seen in one["observed"].items():
+        report.observed.setdefault(topic, Observed()).add(from_json(seen))
     for topic, change in one["changes"].items():
         report.changes.setdefault(topic, Difference()).add(Difference(**change))

@@ -43,6 +43,7 @@ from engine.guest_log import Log
 from engine.guests import GuestSettings, WarmParent
 from engine.home import Home
 from engine.journal import only_writer
+from engine.observed import Observed
 from engine.sandbox import strongest_wall
 from engine.settings import load_settings
 
@@ -65,6 +66,8 @@ class _Attempt:
     rows: dict[str, int] = field(default_factory=dict[str, int])
     holders: dict[str, contracts.Holder] = field(default_factory=dict[str, contracts.Holder])
     """Per topic: what its rows would be held to, by what was agreed before and what they are."""
+    observed: dict[str, Observed] = field(default_factory=dict[str, Observed])
+    """Of topics that have no contract yet: what could be stated of them."""
     kept: dict[str, list[pa.RecordBatch]] = field(default_factory=dict[str, list[pa.RecordBatch]])
     """All rows of topics that are compared with the version in force."""
     aside: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
@@ -228,6 +231,8 @@ def _take_rows(attempt: _Attempt, order: _Order, topic: str, rows: pa.RecordBatc
     for one in misfits:
         _take_aside(attempt, order, one)
     attempt.rows[topic] = attempt.rows.get(topic, 0) + rows.num_rows
+    if topic not in order.standings:
+        attempt.observed.setdefault(topic, Observed()).take(rows)
     if topic in order.before and attempt.rows[topic] <= _COMPARED_ROWS:
         attempt.kept.setdefault(topic, []).append(rows)
     if order.keep_rows:
@@ -309,6 +314,7 @@ def _outcome(order: _Order, attempt: _Attempt) -> dict[str, object]:
         "aside": attempt.aside,
         "codes": attempt.codes,
         "records": attempt.records,
+        "observed": {topic: asdict(one) for topic, one in attempt.observed.items()},
         "changes": {
             topic: asdict(_changes(order, topic, attempt.kept.get(topic, []), attempt.rows))
             for topic in order.before

@@ -26,8 +26,8 @@ class Handler(BasePlugin):
 ```
 
 - Readers: delimited, fixed_width, grids, json_text (by_line, document), json_columns, xml_text,
-  html_tables, loglines, w3c_logs, pairs (logfmt, fix, settings), mail, stanzas (paragraphs, blocks,
-  cards, ofx), tables (parquet, arrow, orc, sqlite, workbook, binary). Parquet, Arrow, ORC and
+  html_tables, loglines, w3c_logs, pairs (logfmt, fix, settings), mail, ofx, stanzas (paragraphs,
+  blocks, cards), tables (parquet, arrow, orc, sqlite, workbook, binary). Parquet, Arrow, ORC and
   binary records have their types: `counted(batches, self)` takes the place of `typed`. `sources`
   unpacks gzip, zip, tar and the like.
 - Kinds: text, integer, number, truth, date, time, json. `optional=`, `renamed=`, `missing=` and

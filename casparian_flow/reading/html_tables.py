@@ -192,6 +192,8 @@ class _Open:
     _cells: int = 0
     _is_head: bool = False
     _begins_with_head: bool = False
+    _has_names: bool = False
+    """Whether a row had cells that differ: then one over all columns is no title any more."""
     is_foot: bool = False
     _budget: int = _MOST_SPANNED
 
@@ -250,6 +252,7 @@ class _Open:
         elif self.is_foot:
             self.table.passed[len(rows)] = "the foot of the table"
         rows.append((self._line, row))
+        self._has_names |= len(set(row)) > 1
 
     def _names_columns(self, row: Sequence[str]) -> bool:
         """Whether a row is of `<th>` alone, but for an empty corner before them."""
@@ -257,8 +260,8 @@ class _Open:
         is_of_heads = not lacking or (lacking == 1 and not self._begins_with_head)
         if not self._heads or self._bodies or not is_of_heads:
             return False
-        named = any(len(set(cells)) > 1 for _, cells in self.table.rows)
-        return not (named and self._cells == 1 and len(row) > 1)  # a group of the rows below
+        is_group = self._has_names and self._cells == 1 and len(row) > 1  # of the rows below
+        return not is_group
 
     def _take_hanging(self) -> None:
         while self._row is not None and len(self._row) in self._hanging:

@@ -1,11 +1,10 @@
-"""Read fields under each other: package metadata, vCard, iCalendar, OFX."""
+"""Read fields under each other: package metadata, vCard, iCalendar."""
 
 from __future__ import annotations
 
-import html
 import quopri
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,21 +24,6 @@ _COMPONENTS = ("VCARD", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILI
 _PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 _OF_PARTS = ("N", "ADR", "ORG", "CATEGORIES", "NICKNAME", "RESOURCES", "REQUEST-STATUS", "GEO")
 """Properties of several parts, with `;` or `,` between."""
-_OFX_NAME = r"[A-Za-z][\w.]*(?:\s[^<>]*)?>"
-_OFX_TAG = re.compile(
-    rf"<(?P<close>/?)(?P<name>[\w.]+)(?:\s[^<>]*)?>(?P<value>(?:[^<]|<(?!/?{_OFX_NAME}))*)"
-)
-_OFX_ACCOUNT = ("BANKID", "ACCTID", "ACCTTYPE", "CURDEF")
-_OFX_AGGREGATES = ("BANKACCTTO", "CCACCTTO", "PAYEE", "CURRENCY", "ORIGCURRENCY")
-_OFX_TRADES = (
-    "BUYDEBT", "BUYMF", "BUYOPT", "BUYOTHER", "BUYSTOCK", "CLOSUREOPT", "INCOME", "INVBANKTRAN",
-    "INVEXPENSE", "JRNLFUND", "JRNLSEC", "MARGININTEREST", "REINVEST", "RETOFCAP", "SELLDEBT",
-    "SELLMF", "SELLOPT", "SELLOTHER", "SELLSTOCK", "SPLIT", "TRANSFER",
-)  # fmt: skip
-"""What an investment account does; each holds an INVTRAN and what else is known of it."""
-_OFX_ROWS = (*_OFX_TRADES, "STMTTRN")
-_OFX_STATEMENTS = ("STMTRS", "CCSTMTRS", "INVSTMTRS")
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _MOST_LINES = 100_000
 
 
@@ -52,7 +36,7 @@ def paragraphs(source: Source, *, encoding: str = "utf-8") -> Iterator[Block]:
 
 
 def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
-    held = _Held()
+    held = Held()
     for line in lines(source, encoding):
         if isinstance(line, Fault):
             held.spoil(line)
@@ -68,7 +52,7 @@ def _paragraphs(source: Source, encoding: str) -> Iterator[Record | Fault]:
 
 
 @dataclass
-class _Held:
+class Held:
     """The lines of a record so far, and the first of them that is no text."""
 
     places: list[Place] = field(default_factory=list[Place])
@@ -136,7 +120,7 @@ def blocks(
 def _blocks(
     source: Source, heads: Sequence[int], skip: int, encoding: str
 ) -> Iterator[Record | Fault]:
-    held = _Held()
+    held = Held()
     read = partial(_block_record, heads=heads)
     for line in lines(source, encoding):
         place = line.place if isinstance(line, Fault) else line
@@ -184,7 +168,7 @@ def cards(source: Source, *, component: str, encoding: str = "utf-8") -> Iterato
 
 
 def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | Fault | Passed]:
-    held = _Held()
+    held = Held()
     depth = 0
     for line in lines(source, encoding):
         if isinstance(line, Fault):
@@ -197,7 +181,7 @@ def _cards(source: Source, component: str, encoding: str) -> Iterator[Record | F
         if word == f"BEGIN:{component}" and depth <= 1:
             if held.places:
                 yield Fault(whole(held.places), "CUT_OFF", f"BEGIN:{component} without its end")
-            held, depth = _Held([line]), 1
+            held, depth = Held([line]), 1
         elif depth:
             held.places.append(line)
             depth += word.startswith("BEGIN:") - word.startswith("END:")
@@ -279,129 +263,3 @@ def _unfolded(held: Sequence[Place]) -> list[str]:
 def _is_printable(pieces: Sequence[str]) -> bool:
     """Whether a property is in quoted-printable, as its beginning says."""
     return _PRINTABLE.match("".join(pieces[:8])) is not None
-
-
-def ofx(source: Source, *, record: str = "STMTTRN", encoding: str = "cp1252") -> Iterator[Block]:
-    """Yield one row a transaction of a bank statement, with the account it belongs to.
-
-    Reads OFX 1 (SGML, whose values have no closing tags) and OFX 2 (XML). With INVTRAN for its
-    `record` a row is whatever an investment account did, and `TRANSACTION` says what that was.
-    """
-    records = _OFX_ROWS if record == "INVTRAN" else (record,)
-    return from_records(_ofx(source, records, encoding))
-
-
-def _ofx(
-    source: Source, records: Collection[str], encoding: str
-) -> Iterator[Record | Fault | Passed]:
-    statement = _Ofx()
-    record = ""  # the one that is open
-    held = _Held()
-    for line, text in _ofx_lines(source, encoding):
-        if isinstance(line, Fault):
-            if record:
-                held.spoil(line)
-            else:
-                yield line
-            continue
-        if record:
-            held.places.append(line)
-        statement.go_on(text)
-        for found in _OFX_TAG.finditer(text):
-            is_end, name = bool(found["close"]), found["name"].upper()
-            if not _is_of_rows(name, record, records, is_end=is_end):
-                if name in _OFX_ROWS and not (record or is_end):
-                    yield Passed(f"{name}, which is not read")
-                statement.take(found, is_inside=bool(record))
-                continue
-            if record:
-                begun = held.places[:-1] or held.places
-                yield held.end(statement.record) if is_end else _cut_off(begun, record)
-            statement.begin(name if len(records) > 1 else "")
-            record, held = ("", _Held()) if is_end else (name, _Held([line]))
-    if record:
-        yield _cut_off(held.places, record)
-
-
-def _cut_off(held: Sequence[Place], record: str) -> Fault:
-    return Fault(whole(held), "CUT_OFF", f"<{record}> without its end")
-
-
-def _ofx_lines(source: Source, encoding: str) -> Iterator[tuple[Place | Fault, str]]:
-    """The lines, each with its text without CDATA sections."""
-    for line in lines(source, encoding):
-        text = "" if isinstance(line, Fault) else _without_cdata(line.raw)
-        if isinstance(line, Place) and text is None:
-            yield Fault(line, "NO_MATCH", "a CDATA section that does not end on its line"), ""
-        else:
-            yield line, text or ""
-
-
-def _without_cdata(text: str) -> str | None:
-    """A line with entities in place of its CDATA sections; None if one of them is not closed."""
-    pieces: list[str] = []
-    while "<![CDATA[" in text:
-        before, _, rest = text.partition("<![CDATA[")
-        inner, closed, text = rest.partition("]]>")
-        if not closed:
-            return None
-        pieces += [before, html.escape(inner)]
-    return "".join([*pieces, text])
-
-
-def _is_of_rows(name: str, record: str, records: Collection[str], *, is_end: bool) -> bool:
-    """Whether a tag begins or ends a row; a trade holds a STMTTRN that is none."""
-    is_inner = name != record and record in _OFX_TRADES and name == "STMTTRN"
-    return name in records and not is_inner and not (is_end and name != record)
-
-
-@dataclass
-class _Ofx:
-    """What was met of a statement so far."""
-
-    around: dict[str, str | None] = field(default_factory=dict[str, str | None])
-    """Whose statement it is."""
-    values: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """Of the transaction that is open."""
-    _within: list[str] = field(default_factory=list[str])
-    _last: str = ""
-    """The field that a line without a tag goes on with."""
-
-    def begin(self, kind: str) -> None:
-        """A record begins or has ended; `kind`: what its column TRANSACTION says, if it has one."""
-        self.values = {"TRANSACTION": [kind]} if kind else {}
-        self._within, self._last = [], ""
-
-    def record(self, held: Sequence[Place]) -> Record:
-        """The transaction that ends, on these lines."""
-        values = {name: "\n".join(texts) for name, texts in self.values.items()}
-        return Record(whole(held), {**self.around, **values})
-
-    def go_on(self, line: str) -> None:
-        """Take what stands before the first tag of a line: it belongs to the value before."""
-        tag = _OFX_TAG.search(line)
-        text = (line if tag is None else line[: tag.start()]).strip()
-        if text and self._last:
-            self.values.setdefault(self._last, []).append(_unentitied(text))
-
-    def take(self, found: re.Match[str], *, is_inside: bool) -> None:
-        """Take a tag; in an aggregate of its own, such as whom money went to, it is prefixed."""
-        name, value = found["name"].upper(), _unentitied(found["value"].strip())
-        self._last = ""
-        if name in _OFX_STATEMENTS and not found["close"]:
-            self.around = {}
-        elif name in _OFX_AGGREGATES and found["close"]:
-            self._within = self._within[:-1]
-        elif name in _OFX_AGGREGATES and not value:
-            self._within.append(name)
-        elif is_inside and not found["close"]:
-            self._last = ".".join([*self._within, name])
-            if value:  # else it may stand on the next line
-                self.values.setdefault(self._last, []).append(value)
-        elif value and name in _OFX_ACCOUNT and not found["close"]:
-            self.around[name] = value
-
-
-def _unentitied(text: str) -> str:
-    """Text without entities; an ampersand that begins none stays what it is."""
-    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)

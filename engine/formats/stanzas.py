@@ -76,7 +76,7 @@ def _ofx(sample: Sample) -> Profile | None:
         why = "a bank statement without transactions, positions or accounts: nothing to draft from"
         return Profile(format="ofx", problems=(why,), fingerprint="ofx|")
     reading = Reading(
-        "stanzas", "ofx", {"record": record, "encoding": _encoding(sample)}, is_open=True
+        "ofx", "read", {"record": record, "encoding": _encoding(sample)}, is_open=True
     )
     return profile_of("ofx", reading, sample, shape=record)
 

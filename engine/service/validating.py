@@ -19,6 +19,7 @@ from engine.folding import Report, fold
 from engine.house import House
 from engine.journal import Journal
 from engine.models import Draft
+from engine.observed import could_be_stated
 from engine.service.agreeing import Agreement, agreement, standings
 from engine.service.choosing import as_inputs, chosen_files, count_matching
 from engine.service.differences import against_active
@@ -262,6 +263,7 @@ def _validation(
             *(f"REFUSED: {one}" for one in agreed.refusals),
             *(f"TO DECIDE: {one}" for one in agreed.decisions),
             *agreed.changes,
+            *_could_be_stated(report),
         ],
         rows=topics,
         quarantined=[Quarantined(**one) for one in report.aside],
@@ -283,6 +285,13 @@ def _validation(
         digest=digest if ok else None,
         next_steps=steps,
     )
+
+
+def _could_be_stated(report: Report) -> list[str]:
+    told = [
+        could_be_stated(topic, seen, files=report.passed) for topic, seen in report.observed.items()
+    ]
+    return [one for one in told if one is not None]
 
 
 def _limited(change: Difference) -> dict[str, Any]:

@@ -27,9 +27,10 @@ _SOURCES = {
     "casparian_flow.reading.mail": "read",
     "casparian_flow.reading.moments": "parse",
     "casparian_flow.reading.naming": "distinct header_names",
+    "casparian_flow.reading.ofx": "read",
     "casparian_flow.reading.pairs": "logfmt fix settings",
     "casparian_flow.reading.sources": "sources unread",
-    "casparian_flow.reading.stanzas": "paragraphs blocks cards ofx",
+    "casparian_flow.reading.stanzas": "paragraphs blocks cards",
     "casparian_flow.reading.tables": "parquet arrow orc sqlite workbook binary other_sheets"
     " other_tables",
     "casparian_flow.reading.w3c_logs": "read",

@@ -133,6 +133,7 @@ def outcome(file: str, **facts: object) -> dict[str, Any]:
         "aside": [],
         "codes": {},
         "changes": {},
+        "observed": {},
         "failed_before": False,
     }
     return {"key": file, "file": file, "reason": "", "code": "", "level": "L3", **empty, **facts}

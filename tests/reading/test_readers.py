@@ -21,6 +21,7 @@ from casparian_flow.reading import (
     json_text,
     loglines,
     mail,
+    ofx,
     pairs,
     stanzas,
     tables,
@@ -176,7 +177,7 @@ def test_bank_statements_carry_their_account() -> None:
         b"<NAME>A &amp; B</STMTTRN>\n<STMTTRN>\n<TRNTYPE>CREDIT</TRNTYPE>\n</STMTTRN></OFX>"
     )
 
-    rows, _ = found(stanzas.ofx(source(content)))
+    rows, _ = found(ofx.read(source(content)))
 
     assert [(row["ACCTID"], row["TRNTYPE"], row.get("NAME")) for row in rows] == [
         ("12", "DEBIT", "A & B"),
