@@ -47,7 +47,11 @@ def test_a_finder_goes_on_and_back(tmp_path: Path) -> None:
     assert found == [5, 0, 2]
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"a\nb\n"), "a\nb\n".encode("utf-16"), b"a\rb"])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"a\nb\n"), "a\nb\n".encode("utf-16"), b"a\rb"],
+    ids=["packed", "wide", "old"],
+)
 def test_what_has_no_lines_of_bytes_stays_without(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
 
