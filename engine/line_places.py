@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from casparian_flow.reading.sources import packing_of
 from engine.events import SetAside
@@ -13,6 +15,7 @@ from engine.snapshot import Snapshot
 
 _PIECE = 1 << 20
 _LOOKED_AT = 1 << 16
+_MOST_RAW = 4_000
 
 
 @dataclass
@@ -27,8 +30,9 @@ class LinePlaces:
     def of(self, records: Sequence[SetAside]) -> list[SetAside]:
         """The records with the first byte and the length of the line that each names.
 
-        As they are where they have a place, or the file is packed or no text of single bytes: then
-        its lines are not those of its bytes.
+        `raw` is that line, if it holds all of the row that `raw` was. As they are where they have
+        a place, or the file is packed or no text of single bytes: then its lines are not those of
+        its bytes.
         """
         wanted = sorted({one.line for one in records if one.line and _is_open(one)})
         if not wanted or self.taken is None:
@@ -36,13 +40,11 @@ class LinePlaces:
         with _opened(self.taken) as fd:
             if not _is_plain(os.pread(fd, _LOOKED_AT, 0)):
                 return list(records)
-            places = {line: place for line in wanted if (place := self._place(fd, line))}
-        return [
-            replace(one, offset=places[one.line][0], length=places[one.line][1])
-            if one.line in places and _is_open(one)
-            else one
-            for one in records
-        ]
+            found = {line: place for line in wanted if (place := self._place(fd, line))}
+            return [
+                _placed(fd, one, *found[one.line]) if one.line in found and _is_open(one) else one
+                for one in records
+            ]
 
     def _place(self, fd: int, line: int) -> tuple[int, int] | None:
         """First byte and length of a line, its end included; None if the file has no such line."""
@@ -63,6 +65,33 @@ class LinePlaces:
             self._at, self._ended = self._at + end + 1, line - 1
         length = _length(fd, self._at)
         return (self._at, length) if length else None
+
+
+def _placed(fd: int, record: SetAside, start: int, length: int) -> SetAside:
+    """The record with its place, and as it stands there if the line holds all of it."""
+    placed = replace(record, offset=start, length=length)
+    if length > _MOST_RAW:
+        return placed
+    try:
+        text = os.pread(fd, length, start).decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return placed
+    return replace(placed, raw=text) if _holds(text, record) else placed
+
+
+def _holds(text: str, record: SetAside) -> bool:
+    """Whether a line holds each text of a row: a record of several lines is none of them."""
+    try:
+        row: object = None if record.cut else json.loads(record.raw)
+    except ValueError:
+        return False
+    if not isinstance(row, dict):
+        return False
+    values = [v for name, v in cast("dict[str, object]", row).items() if not name.startswith("_")]
+    words = [value for value in values if isinstance(value, str) and value]
+    numbers = [str(value) for value in values if isinstance(value, int | float)]
+    is_there = all(word in text for word in words)
+    return is_there and bool(words or any(number in text for number in numbers))
 
 
 def _length(fd: int, start: int) -> int:

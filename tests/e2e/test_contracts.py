@@ -410,10 +410,10 @@ def test_a_row_that_breaks_the_contract_is_set_aside_with_the_bytes_of_its_line(
     house.call("scan", path=str(data))
     house.settle()
 
-    [[code, line, start, length]] = house.rows(
-        "SELECT code, line, byte_offset, byte_length FROM sales_quarantine"
+    [[code, line, raw, start, length]] = house.rows(
+        "SELECT code, line, raw, byte_offset, byte_length FROM sales_quarantine"
     )
-    assert (code, line) == ("CONTRACT_VALUE", 3)
+    assert (code, line, raw) == ("CONTRACT_VALUE", 3, "3,99.5")
     assert content[start : start + length] == b"3,99.5\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,23 @@ def test_a_place_that_is_known_stays_and_members_have_none(tmp_path: Path) -> No
     member = SetAside("x", "why", line=2, member="m")
 
     assert LinePlaces(Snapshot(None, tmp_path / "a")).of([known, member]) == [known, member]
+
+
+@pytest.mark.parametrize(
+    ("row", "raw"),
+    [
+        ({"id": 2, "name": "bb", "_line": 2}, "2;bb"),
+        ({"id": 2, "name": None, "_line": 2}, "2;bb"),
+        ({"id": 2, "name": "bb and more", "_line": 2}, None),  # a record of several lines
+        ({"id": None, "name": None, "_line": 2}, None),
+    ],
+)
+def test_the_line_is_the_record_where_it_holds_all_of_it(
+    tmp_path: Path, row: dict[str, object], raw: str | None
+) -> None:
+    (tmp_path / "a").write_bytes(b"id;name\n2;bb\r\n3;cc\n")
+    record = SetAside(json.dumps(row), "why", line=2)
+
+    [found] = LinePlaces(Snapshot(None, tmp_path / "a")).of([record])
+
+    assert (found.raw, found.offset, found.length) == (raw or record.raw, 8, 6)
