@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 from casparian_flow.reading.sources import packing_of
 from engine.events import SetAside
 from engine.snapshot import Snapshot
 
-_PIECE = 1 << 20
 _LOOKED_AT = 1 << 16
 _MOST_RAW = 4_000
 
@@ -37,43 +38,35 @@ class LinePlaces:
         wanted = sorted({one.line for one in records if one.line and _is_open(one)})
         if not wanted or self.taken is None:
             return list(records)
-        with _opened(self.taken) as fd:
-            if not _is_plain(os.pread(fd, _LOOKED_AT, 0)):
+        with _mapped(self.taken) as view:
+            if view is None or not _is_plain(view[:_LOOKED_AT]):
                 return list(records)
-            found = {line: place for line in wanted if (place := self._place(fd, line))}
+            found = {line: place for line in wanted if (place := self._place(view, line))}
             return [
-                _placed(fd, one, *found[one.line]) if one.line in found and _is_open(one) else one
+                _placed(view, one, *found[one.line]) if one.line in found and _is_open(one) else one
                 for one in records
             ]
 
-    def _place(self, fd: int, line: int) -> tuple[int, int] | None:
+    def _place(self, view: mmap.mmap, line: int) -> tuple[int, int] | None:
         """First byte and length of a line, its end included; None if the file has no such line."""
         if line <= self._ended:
             self._at, self._ended = 0, 0
         while self._ended < line - 1:
-            piece = os.pread(fd, _PIECE, self._at)
-            if not piece:
+            end = view.find(b"\n", self._at)
+            if end < 0:
                 return None
-            wanted = line - 1 - self._ended
-            count = piece.count(b"\n")
-            if count < wanted:
-                self._at, self._ended = self._at + len(piece), self._ended + count
-                continue
-            end = -1
-            for _ in range(wanted):
-                end = piece.find(b"\n", end + 1)
-            self._at, self._ended = self._at + end + 1, line - 1
-        length = _length(fd, self._at)
+            self._at, self._ended = end + 1, self._ended + 1
+        length = (view.find(b"\n", self._at) + 1 or len(view)) - self._at
         return (self._at, length) if length else None
 
 
-def _placed(fd: int, record: SetAside, start: int, length: int) -> SetAside:
+def _placed(view: mmap.mmap, record: SetAside, start: int, length: int) -> SetAside:
     """The record with its place, and as it stands there if the line holds all of it."""
     placed = replace(record, offset=start, length=length)
     if length > _MOST_RAW:
         return placed
     try:
-        text = os.pread(fd, length, start).decode("utf-8").rstrip("\r\n")
+        text = view[start : start + length].decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         return placed
     return replace(placed, raw=text) if _holds(text, record) else placed
@@ -94,16 +87,6 @@ def _holds(text: str, record: SetAside) -> bool:
     return is_there and bool(words or any(number in text for number in numbers))
 
 
-def _length(fd: int, start: int) -> int:
-    length = 0
-    while piece := os.pread(fd, _PIECE, start + length):
-        end = piece.find(b"\n")
-        if end >= 0:
-            return length + end + 1
-        length += len(piece)
-    return length
-
-
 def _is_open(record: SetAside) -> bool:
     return record.offset is None and record.member is None
 
@@ -113,12 +96,17 @@ def _is_plain(head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(taken: Snapshot) -> Generator[int]:
-    if taken.fd is not None:
-        yield taken.fd
-        return
-    fd = os.open(str(taken.path), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _mapped(taken: Snapshot) -> Generator[mmap.mmap | None]:
+    """The snapshot's bytes, which nobody changes; None if there are none.
+
+    A private map, for a sealed snapshot can have no other.
+    """
+    with contextlib.ExitStack() as stack:
+        fd = taken.fd
+        if fd is None:
+            fd = stack.enter_context(Path(str(taken.path)).open("rb")).fileno()
+        if not os.fstat(fd).st_size:
+            yield None
+            return
+        view = mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        yield stack.enter_context(view)

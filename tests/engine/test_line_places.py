@@ -19,8 +19,8 @@ def places(path: Path, *lines: int | None) -> list[tuple[int | None, int | None]
     return [(one.offset, one.length) for one in found]
 
 
-def test_lines_are_found_in_any_order_and_over_pieces(tmp_path: Path) -> None:
-    lines = [b"x" * (n % 7 * 1000) + b"\r\n" for n in range(3000)]  # more than one piece
+def test_lines_are_found_in_any_order(tmp_path: Path) -> None:
+    lines = [b"x" * (n % 7 * 1000) + b"\r\n" for n in range(3000)]
     content = b"".join(lines) + b"no end"
     (tmp_path / "a").write_bytes(content)
     wanted = [1, 2, 3000, 3001, 1500, 3002, None]
@@ -50,13 +50,21 @@ def test_a_finder_goes_on_and_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [gzip.compress(b"a\nb\n"), "a\nb\n".encode("utf-16"), b"a\rb"],
-    ids=["packed", "wide", "old"],
+    [gzip.compress(b"a\nb\n"), "a\nb\n".encode("utf-16"), b"a\rb", b""],
+    ids=["packed", "wide", "old", "nothing"],
 )
 def test_what_has_no_lines_of_bytes_stays_without(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
 
     assert places(tmp_path / "a", 2) == [(None, None)]
+
+
+def test_a_million_lines_are_found_in_one_go_through_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a;1\n" * 1_000_000)
+
+    found = places(tmp_path / "a", *range(1, 1_000_001, 10))
+
+    assert found[-1] == (4 * 999_990, 4)
 
 
 def test_a_place_that_is_known_stays_and_members_have_none(tmp_path: Path) -> None:
