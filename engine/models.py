@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Enum,
+    Exists,
     ForeignKey,
     Index,
     Integer,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    exists,
     select,
     text,
 )
@@ -24,6 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from engine.states import (
+    QUARANTINE_SUFFIX,
     ApprovalStatus,
     JobStatus,
     LocationState,
@@ -304,6 +307,12 @@ class Dismissal(Base):
     person: Mapped[str] = mapped_column(String(200))
     at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("topic", "job_id"),)
+
+
+def is_dismissed() -> Exists:
+    """Whether an output holds records of a quarantine that a person dismissed, in SQL."""
+    named = Dismissal.topic + QUARANTINE_SUFFIX
+    return exists().where(Dismissal.job_id == JobOutput.job_id, named == JobOutput.topic)
 
 
 class Draft(Base):

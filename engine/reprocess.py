@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.database import among
 from engine.models import (
-    Dismissal,
     FileLocation,
     FileVersion,
     JobOutput,
     PluginManifest,
     ProcessingJob,
     Round,
+    is_dismissed,
 )
 from engine.routing import Matcher, Rule
 from engine.states import QUARANTINE_SUFFIX, JobStatus, LocationState, Reprocess
@@ -97,17 +97,13 @@ def _history(session: Session, plugin: str) -> tuple[set[int], set[int]]:
 
 def _with_records_aside(session: Session, jobs: Sequence[int]) -> set[int]:
     """Those of these jobs that set records aside in a topic where nobody dismissed them."""
-    dismissed = exists().where(
-        Dismissal.job_id == JobOutput.job_id,
-        Dismissal.topic + QUARANTINE_SUFFIX == JobOutput.topic,
-    )
     return set(
         session.scalars(
             select(JobOutput.job_id).where(
                 among(JobOutput.job_id, jobs),
                 JobOutput.topic.endswith(QUARANTINE_SUFFIX, autoescape=True),
                 JobOutput.rows > 0,
-                ~dismissed,
+                ~is_dismissed(),
             )
         )
     )

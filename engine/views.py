@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Exists, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from engine.models import (
     ROUNDS_IN_VIEW,
-    Dismissal,
     FileLocation,
     JobOutput,
     PluginManifest,
     ProcessingJob,
     SourceRoot,
+    is_dismissed,
 )
-from engine.states import QUARANTINE_SUFFIX, JobStatus, PluginStatus
+from engine.states import JobStatus, PluginStatus
 
 
 def current_jobs() -> Select[int]:
@@ -60,7 +60,7 @@ def current_outputs(topic: str) -> Select[int, str, int]:
     return (
         select(JobOutput.job_id, JobOutput.path, JobOutput.rows)
         .join(newest, newest.c.job_id == JobOutput.job_id)
-        .where(JobOutput.topic == topic, ~_is_dismissed())
+        .where(JobOutput.topic == topic, ~is_dismissed())
         .order_by(JobOutput.job_id, JobOutput.id)
     )
 
@@ -95,8 +95,3 @@ def _is_dropped() -> ColumnElement[bool]:
 
 def _is_in_view() -> ColumnElement[bool]:
     return or_(ProcessingJob.round_id.is_(None), ProcessingJob.round_id.in_(ROUNDS_IN_VIEW))
-
-
-def _is_dismissed() -> Exists:
-    named = Dismissal.topic + QUARANTINE_SUFFIX
-    return exists().where(Dismissal.job_id == JobOutput.job_id, named == JobOutput.topic)
