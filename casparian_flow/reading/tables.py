@@ -61,10 +61,6 @@ def orc(source: Source) -> Iterator[pa.RecordBatch]:
 
 _SQLITE = b"SQLite format 3\0"
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-_TABLES = (
-    "SELECT name FROM sqlite_schema WHERE type = 'table'"
-    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-)
 
 
 def _named(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -88,11 +84,20 @@ def other_tables(source: Source, known: Collection[str]) -> Iterator[str]:
     if not _begins(file, _SQLITE):
         return
     with open_sqlite(replace(source, stream=file)) as database:
-        for (name,) in database.execute(_TABLES).fetchall():
-            quoted = '"' + str(name).replace('"', '""') + '"'
+        for name in table_names(database):
+            quoted = '"' + name.replace('"', '""') + '"'
             found = f"SELECT 1 FROM {quoted} LIMIT 1"  # noqa: S608 - quoted
             if name not in known and database.execute(found).fetchone():
-                yield str(name)
+                yield name
+
+
+def table_names(database: sqlite3.Connection) -> list[str]:
+    """The tables of a SQLite file that are not its own."""
+    rows = database.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table'"
+        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+    )
+    return [str(row[0]) for row in rows]
 
 
 def _begins(file: BinaryIO, *marks: bytes) -> bool:

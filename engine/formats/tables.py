@@ -77,13 +77,7 @@ def _columnar(form: str, file: BinaryIO) -> Profile:
 
 def _sqlite(form: str, file: BinaryIO) -> Profile:
     with tables.open_sqlite(_source(file)) as database:
-        names = [
-            str(row[0])
-            for row in database.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'table'"
-                " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-            )
-        ]
+        names = tables.table_names(database)
         counts = {
             name: int(database.execute(f'SELECT count(*) FROM "{_doubled(name)}"').fetchone()[0])  # noqa: S608 - quoted
             for name in names
