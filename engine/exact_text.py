@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, cast
@@ -51,7 +52,20 @@ def _floats(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     whole = pc.and_kleene(small, pc.equal(pc.floor(column), column))
     integers = pc.if_else(whole, column, pa.scalar(0.0)).cast(pa.int64()).cast(pa.string())
     others = _decimals(column)
+    if pc.any(pc.and_kleene(pc.is_finite(column), pc.invert(small))).as_py():
+        others = pa.chunked_array(
+            [pa.array([_exactly(v) for v in column.to_pylist()], pa.string())]
+        )
     return cast("pa.ChunkedArray[Any]", pc.if_else(whole, integers, others))
+
+
+def _exactly(value: float | None) -> str | None:
+    """A double as text; a large whole one with each of its digits."""
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        return repr(value)
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
 
 def _without_exponents(texts: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:

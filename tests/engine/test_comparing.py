@@ -87,6 +87,7 @@ def test_values_that_run_into_each_other_are_not_taken_for_the_same() -> None:
         (pa.array([Decimal("1.50")]), pa.array([1.5])),
         (pa.array([1e-7]), pa.array([Decimal("0.0000001")])),
         (pa.array([1e20]), pa.array([Decimal(10**20)])),
+        (pa.array([2.0**63, float("nan")]), pa.array([str(1 << 63), "nan"])),
         (pa.array([0.1], pa.float32()), pa.array([0.10000000149011612])),
         (pa.array([5], pa.duration("s")), pa.array([5000], pa.duration("ms"))),
         (pa.array([1_000], pa.timestamp("ms")), pa.array([1_000_000_000], pa.timestamp("ns"))),
