@@ -271,7 +271,14 @@ def _by_jobs(
 ) -> Explanation:
     newest = jobs[0]
     evidence: list[str] = []
-    shown = set(session.scalars(current_jobs()))
+    mine = [job.id for job in jobs]
+    shown = set(
+        session.scalars(
+            select(ProcessingJob.id).where(
+                ProcessingJob.id.in_(mine), ProcessingJob.id.in_(current_jobs())
+            )
+        )
+    )
     for job in jobs[:5]:
         rows = session.scalar(
             select(func.coalesce(func.sum(JobOutput.rows), 0)).where(
