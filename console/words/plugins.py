@@ -249,10 +249,8 @@ def publish(
         decision = True if yes else _reviewed(str(result["review"]), as_json=as_json)
         if decision is None:
             done(result, as_json=as_json)
-            if not as_json:
-                showing.say(
-                    f"Without a terminal: casparian publish {draft} --yes, once you read it."
-                )
+            if not as_json and not sys.stdin.isatty():
+                showing.say(f"Once you have read it: casparian publish {draft} --yes")
             return exits.NOT_ALLOWED
         decided = {
             "approval": approval["id"],

@@ -11,6 +11,7 @@ import pytest
 from engine.folding import fold
 from engine.journal import Journal
 from tests.conftest import House
+from tests.doors import casparian
 
 PLUGIN = """
 from casparian_flow.sdk import BasePlugin, PluginMetadata
@@ -49,8 +50,10 @@ def test_causes_are_grouped_and_quarantine_is_counted_by_code(house: House, data
         (data / f"n-{number}.txt").write_text("1\n2\nx\n" if number < 6 else f"{number}\nbad\n")
     house.call("scan", path=str(data))
 
-    told = backtest(house, drafted(house, data / "n-0.txt"))
+    draft = drafted(house, data / "n-0.txt")
+    told = backtest(house, draft)
 
+    casparian(house, "validate", draft, "--all-files", code=1)  # for two files failed
     assert (told["ok"], told["files_passed"], told["files_tried"]) == (True, 6, 8)
     assert told["files_matching"] == 8
     [cause] = told["causes"]

@@ -33,6 +33,12 @@ def test_causes_are_counted_with_one_record_each(sales: House) -> None:
     assert causes["TYPE_MISMATCH"]["column"] == "amt"
     assert causes["FIELD_COUNT"]["raw"] == "3"
     assert "much" in casparian(sales, "quarantine", "sales")
+    [shown] = sales.call("get_datasets", names=["sales"], include=["quarantine"])["datasets"]
+    assert {one["code"] for one in shown["quarantine"]} == {"TYPE_MISMATCH", "FIELD_COUNT"}
+    assert "opposites" in casparian(
+        sales, "quarantine", "sales", "--dismiss", "x", "--restore", code=2
+    )
+    assert "explain" in casparian(sales, "quarantine", "sales", "--file", "sales-2.csv", code=2)
 
 
 @pytest.mark.usefixtures("arrow_environment")
